@@ -1,0 +1,1 @@
+//! Process identity on Linux: pidfd, pidfs, /proc, boot id and namespaces

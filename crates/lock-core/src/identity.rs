@@ -1,0 +1,375 @@
+//! Who owns a lock: the identity of one process incarnation, and the trait that observes it.
+//!
+//! A pid alone names nobody: it is reused, it repeats in every container, it repeats after a
+//! reboot. An [`OwnerId`] adds what tells incarnations apart, each piece optional, because a
+//! process does not always know all of it. An [`OwnerIdentity`] reports what it sees of a
+//! recorded owner; it never decides. Deciding is [`crate::verdict`] and [`crate::policy`].
+
+use std::fmt;
+
+/// The operating system family that gave an owner its identity. Never compared across kinds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum OwnerKind {
+    /// `/proc`, pidfd, pid namespaces.
+    Linux,
+    /// sysctl, libproc, boot session.
+    Macos,
+    /// `GetProcessTimes` and friends.
+    Windows,
+    /// Anything this version does not know; the spelling is kept as it was read.
+    Other(String),
+}
+
+impl OwnerKind {
+    /// The spelling used in lock records.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Linux => "linux",
+            Self::Macos => "macos",
+            Self::Windows => "windows",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str); unknown spellings are kept, not guessed at.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "linux" => Self::Linux,
+            "macos" => Self::Macos,
+            "windows" => Self::Windows,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// A process start time. Only equal units compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StartTime {
+    /// Linux: clock ticks since boot (`proc_pid_stat(5)` field 22), on `CLOCK_BOOTTIME`.
+    Ticks {
+        /// The value of field 22, as the reader's time namespace shows it.
+        ticks: u64,
+        /// `sysconf(_SC_CLK_TCK)`: 100 nearly everywhere, 1024 on some architectures.
+        per_second: u32,
+    },
+    /// macOS: microseconds since the epoch, stamped once at fork.
+    UnixMicros(u64),
+    /// Windows: 100 ns steps since 1601, from `GetProcessTimes`.
+    FileTime(u64),
+}
+
+/// Which boot of which kernel, and how far that can be believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BootId {
+    /// The kernel's own word: procfs on Linux, `kern.bootsessionuuid` on macOS.
+    Kernel(String),
+    /// Something answered, but it is not the kernel's procfs: LXC and nspawn mount a random
+    /// file over it, gVisor makes one up per procfs instance. Proves nothing either way.
+    Doubtful(String),
+    /// Not to be had here.
+    #[default]
+    Unknown,
+}
+
+impl BootId {
+    /// The id, when it is the kernel's own word.
+    #[must_use]
+    pub fn kernel(&self) -> Option<&str> {
+        match self {
+            Self::Kernel(id) => Some(id),
+            Self::Doubtful(_) | Self::Unknown => None,
+        }
+    }
+
+    /// Compares two boot ids; anything but two of the kernel's own words is [`Comparison::Unknown`].
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Comparison {
+        Comparison::of(self.kernel(), other.kernel())
+    }
+}
+
+/// A Linux pid namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PidNamespace {
+    /// Inode of `/proc/self/ns/pid`. Two *live* namespaces never share one; after a
+    /// namespace died its number is recycled, which is harmless: its processes are dead too.
+    pub inode: u64,
+    /// `NS_GET_ID` (Linux 6.18): never reused within a boot.
+    pub id: Option<u64>,
+}
+
+impl PidNamespace {
+    /// Compares two namespaces: by unique id where both have one, else by inode.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Comparison {
+        let same = match (self.id, other.id) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.inode == other.inode,
+        };
+        if same { Comparison::Same } else { Comparison::Different }
+    }
+}
+
+/// How far a time namespace shifts this process's clocks (`time_namespaces(7)`), in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TimeOffset {
+    /// Shift of `CLOCK_MONOTONIC`.
+    pub monotonic_ns: i64,
+    /// Shift of `CLOCK_BOOTTIME`, and so of every start time read under it.
+    pub boottime_ns: i64,
+}
+
+/// One process incarnation, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerId {
+    /// Which operating system's terms the rest is in.
+    pub kind: OwnerKind,
+    /// The process id, in the owner's own pid namespace.
+    pub pid: u32,
+    /// When the process started.
+    pub start: Option<StartTime>,
+    /// An id that is never reused within a boot: Linux pidfs inode (6.9 and later), macOS
+    /// `p_uniqueid`, Windows process sequence number.
+    pub unique: Option<u64>,
+    /// The boot in which `pid`, `start` and `unique` mean something.
+    pub boot: BootId,
+    /// The pid namespace in which `pid` means something. Linux only; elsewhere `None`.
+    pub namespace: Option<PidNamespace>,
+    /// The time namespace under which `start` was read; `None` when it could not be told.
+    pub time_offset: Option<TimeOffset>,
+    /// The program's name, for people. Never part of a decision.
+    pub name: Option<String>,
+}
+
+impl OwnerId {
+    /// An owner of whom nothing but the pid is known.
+    #[must_use]
+    pub fn bare(kind: OwnerKind, pid: u32) -> Self {
+        Self {
+            kind,
+            pid,
+            start: None,
+            unique: None,
+            boot: BootId::Unknown,
+            namespace: None,
+            time_offset: None,
+            name: None,
+        }
+    }
+
+    /// Whether the recorded owner and what `seen` found under its pid are one incarnation.
+    ///
+    /// The unique id decides where both sides have it (no clock and no time namespace moves
+    /// it). Otherwise start times decide, but only in the same unit and under the same
+    /// `CLOCK_BOOTTIME` offset: a time namespace shifts every start time that is read in it.
+    #[must_use]
+    pub fn compare_incarnation(&self, seen: &Observed) -> Comparison {
+        let unique = Comparison::of(self.unique, seen.unique);
+        if unique != Comparison::Unknown {
+            return unique;
+        }
+        match (self.start, seen.start) {
+            (
+                Some(StartTime::Ticks { ticks: a, per_second: hz_a }),
+                Some(StartTime::Ticks { ticks: b, per_second: hz_b }),
+            ) => {
+                let boottime = |offset: Option<TimeOffset>| offset.map(|o| o.boottime_ns);
+                let clocks = Comparison::of(boottime(self.time_offset), boottime(seen.time_offset));
+                if clocks == Comparison::Same && hz_a == hz_b {
+                    Comparison::of(Some(a), Some(b))
+                } else {
+                    Comparison::Unknown
+                }
+            }
+            (Some(StartTime::UnixMicros(a)), Some(StartTime::UnixMicros(b)))
+            | (Some(StartTime::FileTime(a)), Some(StartTime::FileTime(b))) => {
+                Comparison::of(Some(a), Some(b))
+            }
+            _ => Comparison::Unknown,
+        }
+    }
+}
+
+/// The outcome of comparing two facts, either of which may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// Both are known and equal.
+    Same,
+    /// Both are known and differ.
+    Different,
+    /// At least one is not known, or they are of different kinds.
+    Unknown,
+}
+
+impl Comparison {
+    /// Compares two optional facts.
+    #[must_use]
+    pub fn of<T: PartialEq>(a: Option<T>, b: Option<T>) -> Self {
+        match (a, b) {
+            (Some(a), Some(b)) if a == b => Self::Same,
+            (Some(_), Some(_)) => Self::Different,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// What the operating system shows under a recorded pid, right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Process {
+    /// No process and no thread has this pid.
+    Gone,
+    /// It has exited and only waits to be reaped; no thread of it lives.
+    Exited,
+    /// The number now names a thread of some other process.
+    Thread,
+    /// A process with this pid is there: running, sleeping, stopped, or an exited leader whose
+    /// other threads live on. Also when it is somebody else's (`EPERM`).
+    Running,
+    /// The system would not say.
+    Unknown,
+}
+
+/// What an [`OwnerIdentity`] found out about a recorded owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// What is there under the recorded pid.
+    pub process: Process,
+    /// The unique id of what is there.
+    pub unique: Option<u64>,
+    /// The start time of what is there.
+    pub start: Option<StartTime>,
+    /// The time namespace under which `start` was read.
+    pub time_offset: Option<TimeOffset>,
+    /// The recorded incarnation itself was found and lives, by a handle that does not go
+    /// through its pid (Linux: pidfs file handle). `false` proves nothing.
+    pub found_by_handle: bool,
+    /// How long ago, on a clock that excludes no suspend, the process under the pid started.
+    pub age: Option<std::time::Duration>,
+    /// Why something above is missing, for people.
+    pub gaps: Vec<String>,
+}
+
+impl Observed {
+    /// Nothing is known, for the given reason.
+    #[must_use]
+    pub fn nothing(why: impl Into<String>) -> Self {
+        Self {
+            process: Process::Unknown,
+            unique: None,
+            start: None,
+            time_offset: None,
+            found_by_handle: false,
+            age: None,
+            gaps: vec![why.into()],
+        }
+    }
+}
+
+/// A strategy that identifies processes: this one, and recorded owners of locks.
+///
+/// Implementations report facts. They never decide whether a lock is stale, never block for
+/// long (no network: see the async strategy of `session-lock` for that), and never panic on
+/// a hostile record: a pid that no process can have is [`Process::Unknown`].
+///
+/// The trait is dyn-compatible; everything takes `&dyn OwnerIdentity`.
+pub trait OwnerIdentity: fmt::Debug + Send + Sync {
+    /// Identifies the calling process. Called at each acquisition, so it should be cheap, but
+    /// it must notice that the process is a forked child of the one that asked before.
+    fn this_process(&self) -> OwnerId;
+
+    /// Observes what the system shows of `recorded`. `here` is [`this_process`](Self::this_process).
+    fn observe(&self, recorded: &OwnerId, here: &OwnerId) -> Observed;
+
+    /// The pids, as this process sees them, that hold an open file description with a lock on
+    /// the byte at `offset` of the file (`device`, `inode`). For people: an incomplete answer,
+    /// even an empty one, is allowed and proves nothing.
+    fn lock_holders(&self, _device: u64, _inode: u64, _offset: u64) -> Vec<u32> {
+        Vec::new()
+    }
+}
+
+/// The portable fallback: knows its own pid, and about others nothing at all.
+///
+/// With it, only kernel locks, grace periods and recorded limits free a lock; every question
+/// about a process is answered "unverifiable", which never removes anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnverifiedIdentity;
+
+impl OwnerIdentity for UnverifiedIdentity {
+    fn this_process(&self) -> OwnerId {
+        OwnerId::bare(OwnerKind::Other(std::env::consts::OS.to_owned()), std::process::id())
+    }
+
+    fn observe(&self, _recorded: &OwnerId, _here: &OwnerId) -> Observed {
+        Observed::nothing("no way to identify processes on this platform")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const ZERO: Option<TimeOffset> = Some(TimeOffset { monotonic_ns: 0, boottime_ns: 0 });
+    const SHIFTED: Option<TimeOffset> = Some(TimeOffset { monotonic_ns: 0, boottime_ns: 5_000_000 });
+
+    fn ticks(ticks: u64) -> Option<StartTime> {
+        Some(StartTime::Ticks { ticks, per_second: 100 })
+    }
+
+    #[rstest]
+    #[case::equal_ticks(None, ticks(7), ZERO, None, ticks(7), ZERO, Comparison::Same)]
+    #[case::other_ticks(None, ticks(7), ZERO, None, ticks(8), ZERO, Comparison::Different)]
+    #[case::unique_beats_equal_ticks(Some(1), ticks(7), ZERO, Some(2), ticks(7), ZERO, Comparison::Different)]
+    #[case::unique_beats_other_ticks(Some(1), ticks(7), ZERO, Some(1), ticks(8), SHIFTED, Comparison::Same)]
+    #[case::one_sided_unique(Some(1), ticks(7), ZERO, None, ticks(7), ZERO, Comparison::Same)]
+    #[case::other_time_namespace(None, ticks(7), ZERO, None, ticks(8), SHIFTED, Comparison::Unknown)]
+    #[case::unknown_time_namespace(None, ticks(7), None, None, ticks(8), ZERO, Comparison::Unknown)]
+    #[case::no_start(None, None, ZERO, None, ticks(8), ZERO, Comparison::Unknown)]
+    #[case::other_unit(None, Some(StartTime::UnixMicros(7)), ZERO, None, ticks(8), ZERO, Comparison::Unknown)]
+    #[case::other_rate(None, Some(StartTime::Ticks { ticks: 7, per_second: 1024 }), ZERO, None, ticks(7), ZERO, Comparison::Unknown)]
+    fn incarnations(
+        #[case] unique: Option<u64>,
+        #[case] start: Option<StartTime>,
+        #[case] time_offset: Option<TimeOffset>,
+        #[case] seen_unique: Option<u64>,
+        #[case] seen_start: Option<StartTime>,
+        #[case] seen_offset: Option<TimeOffset>,
+        #[case] expected: Comparison,
+    ) {
+        let recorded = OwnerId { unique, start, time_offset, ..OwnerId::bare(OwnerKind::Linux, 9) };
+        let mut seen = Observed::nothing("");
+        (seen.unique, seen.start, seen.time_offset) = (seen_unique, seen_start, seen_offset);
+        assert_eq!(recorded.compare_incarnation(&seen), expected);
+    }
+
+    #[rstest]
+    #[case(BootId::Kernel("a".into()), BootId::Kernel("a".into()), Comparison::Same)]
+    #[case(BootId::Kernel("a".into()), BootId::Kernel("b".into()), Comparison::Different)]
+    #[case(BootId::Doubtful("a".into()), BootId::Kernel("b".into()), Comparison::Unknown)]
+    #[case(BootId::Doubtful("a".into()), BootId::Doubtful("a".into()), Comparison::Unknown)]
+    #[case(BootId::Unknown, BootId::Kernel("b".into()), Comparison::Unknown)]
+    fn boots(#[case] a: BootId, #[case] b: BootId, #[case] expected: Comparison) {
+        assert_eq!(a.compare(&b), expected);
+        assert_eq!(b.compare(&a), expected);
+    }
+
+    #[test]
+    fn namespaces_compare_by_id_where_both_have_one() {
+        let ns = |inode, id| PidNamespace { inode, id };
+        assert_eq!(ns(1, Some(5)).compare(&ns(1, Some(6))), Comparison::Different);
+        assert_eq!(ns(1, None).compare(&ns(1, Some(6))), Comparison::Same);
+        assert_eq!(ns(1, None).compare(&ns(2, Some(6))), Comparison::Different);
+    }
+
+    #[test]
+    fn the_trait_is_dyn_compatible_and_the_fallback_answers_unknown() {
+        let identity: &dyn OwnerIdentity = &UnverifiedIdentity;
+        let me = identity.this_process();
+        assert_eq!(me.pid, std::process::id());
+        assert_eq!(identity.observe(&me, &me).process, Process::Unknown);
+        assert!(identity.lock_holders(1, 2, 3).is_empty());
+    }
+}

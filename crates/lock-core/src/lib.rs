@@ -1,0 +1,2 @@
+//! Owner-verified lock files.
+pub mod identity;

@@ -1,0 +1,2 @@
+//! lockctl
+fn main() {}

@@ -1,0 +1,1 @@
+//! The runtime-deps install lock: no age expiry, ever, for a live owner

@@ -1,0 +1,1 @@
+//! The session write lock: one writer per session file, overdue holders reclaimed
