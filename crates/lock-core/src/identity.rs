@@ -313,7 +313,8 @@ mod tests {
     use rstest::rstest;
 
     const ZERO: Option<TimeOffset> = Some(TimeOffset { monotonic_ns: 0, boottime_ns: 0 });
-    const SHIFTED: Option<TimeOffset> = Some(TimeOffset { monotonic_ns: 0, boottime_ns: 5_000_000 });
+    const SHIFTED: Option<TimeOffset> =
+        Some(TimeOffset { monotonic_ns: 0, boottime_ns: 5_000_000 });
 
     fn ticks(ticks: u64) -> Option<StartTime> {
         Some(StartTime::Ticks { ticks, per_second: 100 })
@@ -322,13 +323,45 @@ mod tests {
     #[rstest]
     #[case::equal_ticks(None, ticks(7), ZERO, None, ticks(7), ZERO, Comparison::Same)]
     #[case::other_ticks(None, ticks(7), ZERO, None, ticks(8), ZERO, Comparison::Different)]
-    #[case::unique_beats_equal_ticks(Some(1), ticks(7), ZERO, Some(2), ticks(7), ZERO, Comparison::Different)]
-    #[case::unique_beats_other_ticks(Some(1), ticks(7), ZERO, Some(1), ticks(8), SHIFTED, Comparison::Same)]
+    #[case::unique_beats_equal_ticks(
+        Some(1),
+        ticks(7),
+        ZERO,
+        Some(2),
+        ticks(7),
+        ZERO,
+        Comparison::Different
+    )]
+    #[case::unique_beats_other_ticks(
+        Some(1),
+        ticks(7),
+        ZERO,
+        Some(1),
+        ticks(8),
+        SHIFTED,
+        Comparison::Same
+    )]
     #[case::one_sided_unique(Some(1), ticks(7), ZERO, None, ticks(7), ZERO, Comparison::Same)]
-    #[case::other_time_namespace(None, ticks(7), ZERO, None, ticks(8), SHIFTED, Comparison::Unknown)]
+    #[case::other_time_namespace(
+        None,
+        ticks(7),
+        ZERO,
+        None,
+        ticks(8),
+        SHIFTED,
+        Comparison::Unknown
+    )]
     #[case::unknown_time_namespace(None, ticks(7), None, None, ticks(8), ZERO, Comparison::Unknown)]
     #[case::no_start(None, None, ZERO, None, ticks(8), ZERO, Comparison::Unknown)]
-    #[case::other_unit(None, Some(StartTime::UnixMicros(7)), ZERO, None, ticks(8), ZERO, Comparison::Unknown)]
+    #[case::other_unit(
+        None,
+        Some(StartTime::UnixMicros(7)),
+        ZERO,
+        None,
+        ticks(8),
+        ZERO,
+        Comparison::Unknown
+    )]
     #[case::other_rate(None, Some(StartTime::Ticks { ticks: 7, per_second: 1024 }), ZERO, None, ticks(7), ZERO, Comparison::Unknown)]
     fn incarnations(
         #[case] unique: Option<u64>,

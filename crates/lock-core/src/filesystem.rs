@@ -1,0 +1,175 @@
+//! What a lock's file system lets one conclude, read from `mountinfo`.
+//!
+//! The type comes from the mount table, never from the `statfs` magic: 9p shows the magic of
+//! the host's file system. What is not on the list is not trusted.
+
+use std::path::Path;
+
+/// How far advisory byte locks on a file system reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FsClass {
+    /// One kernel, one lock domain, survives a reboot: a free owner byte proves release.
+    Local,
+    /// Like `Local`, but its content is gone after a reboot (tmpfs).
+    Volatile,
+    /// The guest's kernel locks, the host's may not see it (FUSE, virtiofs, 9p): a free owner
+    /// byte may only break a tie.
+    GuestLocal,
+    /// Locks go to a server, or another machine can hold them: a free byte proves nothing.
+    Network,
+    /// Not on any list.
+    Unknown,
+}
+
+impl FsClass {
+    /// Whether only one kernel at a time can have it mounted and still find it after a reboot,
+    /// so that another boot id means an earlier boot.
+    #[must_use]
+    pub fn outlives_only_its_kernel(self) -> bool {
+        self == Self::Local
+    }
+}
+
+/// A mounted file system, as far as locks are concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filesystem {
+    /// Its type as the mount table spells it (`ext4`, `fuse.sshfs`, …); empty when unknown.
+    pub kind: String,
+    /// What follows from it.
+    pub class: FsClass,
+    /// Whether byte locks exclude everybody who can reach the file. Where they do not, the
+    /// binding byte protects nobody and a *living* owner is never evicted.
+    pub locks_exclude: bool,
+}
+
+impl Filesystem {
+    /// Nothing is known: no mount table, or the mount is not in it.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { kind: String::new(), class: FsClass::Unknown, locks_exclude: false }
+    }
+
+    /// Classifies a mount by its type and its options. `upper` classifies the directory that
+    /// an overlay writes to; an overlay is as local as that.
+    #[must_use]
+    pub fn classify(
+        kind: &str,
+        options: &str,
+        upper: impl FnOnce(&Path) -> Option<Filesystem>,
+    ) -> Self {
+        let option = |wanted: &str| options.split(',').find(|o| *o == wanted).is_some();
+        let (class, locks_exclude) = match kind {
+            "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "zfs" | "f2fs" | "bcachefs" | "vfat"
+            | "exfat" | "jfs" | "nilfs2" => (FsClass::Local, true),
+            "tmpfs" | "ramfs" => (FsClass::Volatile, true),
+            "overlay" => {
+                let path = options.split(',').find_map(|o| o.strip_prefix("upperdir="));
+                let upper = path.and_then(|p| upper(Path::new(p)));
+                match upper.map(|u| u.class) {
+                    Some(class @ (FsClass::Local | FsClass::Volatile)) => (class, true),
+                    // Inside a container the upper directory's path is the host's, and cannot
+                    // be looked at: no more than a tie-breaker, then.
+                    _ => (FsClass::GuestLocal, true),
+                }
+            }
+            "nfs" | "nfs4" => {
+                let local = ["nolock", "local_lock=all", "local_lock=posix"];
+                (FsClass::Network, !local.into_iter().any(option))
+            }
+            "cifs" | "smb3" => (FsClass::Network, !option("nobrl")),
+            "ceph" | "gfs2" | "ocfs2" | "lustre" | "glusterfs" | "afs" => (FsClass::Network, true),
+            "9p" | "virtiofs" | "fuse" | "fuseblk" | "fakeowner" => (FsClass::GuestLocal, false),
+            _ if kind.starts_with("fuse.") => (FsClass::GuestLocal, false),
+            _ => (FsClass::Unknown, false),
+        };
+        Self { kind: kind.to_owned(), class, locks_exclude }
+    }
+
+    /// Finds the mount with this id in the text of `/proc/self/mountinfo`
+    /// (`proc_pid_mountinfo(5)`), as (type, per-superblock options).
+    #[must_use]
+    pub fn find_mount(mountinfo: &[u8], mount_id: u64) -> Option<(String, String)> {
+        mountinfo.split(|&b| b == b'\n').find_map(|line| {
+            let line = String::from_utf8_lossy(line);
+            let (before, after) = line.split_once(" - ")?;
+            if before.split(' ').next()?.parse() != Ok(mount_id) {
+                return None;
+            }
+            let mut after = after.split(' ');
+            let kind = after.next()?.to_owned();
+            Some((kind, unescape(after.nth(1).unwrap_or(""))))
+        })
+    }
+}
+
+/// Undoes `\040` and friends, which the kernel writes for white space and backslashes.
+fn unescape(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let code = (first == b'\\')
+            .then(|| tail.get(..3))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        out.push(code.unwrap_or(first));
+        rest = if code.is_some() { &tail[3..] } else { tail };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("ext4", "rw", FsClass::Local, true)]
+    #[case("xfs", "rw", FsClass::Local, true)]
+    #[case("tmpfs", "rw", FsClass::Volatile, true)]
+    #[case("nfs4", "rw,vers=4.2,local_lock=none", FsClass::Network, true)]
+    #[case("nfs", "rw,vers=3,nolock,local_lock=all", FsClass::Network, false)]
+    #[case("cifs", "rw,vers=3.1.1", FsClass::Network, true)]
+    #[case("cifs", "rw,nobrl", FsClass::Network, false)]
+    #[case("9p", "rw,trans=virtio", FsClass::GuestLocal, false)]
+    #[case("virtiofs", "rw", FsClass::GuestLocal, false)]
+    #[case("fuse.sshfs", "rw", FsClass::GuestLocal, false)]
+    #[case("newfs", "rw", FsClass::Unknown, false)]
+    fn classes(
+        #[case] kind: &str,
+        #[case] options: &str,
+        #[case] class: FsClass,
+        #[case] exclude: bool,
+    ) {
+        let fs = Filesystem::classify(kind, options, |_| unreachable!("no overlay"));
+        assert_eq!((fs.class, fs.locks_exclude), (class, exclude));
+    }
+
+    #[rstest]
+    #[case(Some("ext4"), FsClass::Local)]
+    #[case(Some("tmpfs"), FsClass::Volatile)]
+    #[case(Some("nfs4"), FsClass::GuestLocal)]
+    #[case(None, FsClass::GuestLocal)]
+    fn an_overlay_is_as_local_as_its_upper_layer(
+        #[case] upper: Option<&str>,
+        #[case] class: FsClass,
+    ) {
+        let fs =
+            Filesystem::classify("overlay", "rw,lowerdir=/l,upperdir=/u p,workdir=/w", |path| {
+                assert_eq!(path, Path::new("/u p"));
+                upper.map(|kind| Filesystem::classify(kind, "", |_| None))
+            });
+        assert_eq!(fs.class, class);
+    }
+
+    #[test]
+    fn mounts_are_found_by_id_and_unescaped() {
+        let text = b"22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n\
+                     36 22 0:32 / /a\\040b rw - overlay overlay rw,upperdir=/u\\040p\\134\n";
+        let mount = |id| Filesystem::find_mount(text, id);
+        assert_eq!(mount(22), Some(("ext4".into(), "rw".into())));
+        assert_eq!(mount(36), Some(("overlay".into(), "rw,upperdir=/u p\\".into())));
+        assert_eq!(mount(2), None);
+        assert_eq!(Filesystem::find_mount(b"garbage - \n\xff - x", 1), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! What a lock's path is bound to, pinned by open descriptors: opening, checking, removing.
+
+use std::io;
+use std::path::Path;
+
+use super::directory::{Layout, OWNER_FILE};
+use super::sys::{Access, Facts, FileKind, Place, Sys};
+use super::{LockFile, litter};
+use crate::error::LockError;
+use crate::filesystem::{Filesystem, FsClass};
+use crate::record::MAX_LEN;
+
+/// An open lock directory.
+#[derive(Debug)]
+pub(super) struct OpenDir<S: Sys> {
+    pub(super) dir: S::Dir,
+    pub(super) facts: Facts,
+}
+
+/// What was found at a lock's path.
+#[derive(Debug)]
+pub(super) enum Bound<S: Sys> {
+    /// A record file, and for the directory layout the directory it is in.
+    File { dir: Option<OpenDir<S>>, file: S::File, facts: Facts },
+    /// A lock directory without a record in it: nothing, or a link that leads nowhere.
+    Ownerless { dir: OpenDir<S>, dangling: bool },
+    /// Something is there that this process may not open.
+    Opaque { error: io::Error },
+}
+
+impl<S: Sys> Bound<S> {
+    /// Opens what is at the lock's path. `None`: nothing.
+    pub(super) fn open(lock: &LockFile<S>, access: Access) -> Result<Option<Self>, LockError> {
+        let sys = lock.sys();
+        let dir = match lock.inner.layout {
+            Layout::File => None,
+            Layout::Directory => match sys.open_dir(lock.place()) {
+                Ok(dir) => {
+                    let facts = sys.dir_facts(&dir).map_err(LockError::io("read", lock.path()))?;
+                    Some(OpenDir { dir, facts })
+                }
+                Err(e) => return Self::cannot_open(lock, lock.place(), e),
+            },
+        };
+        let opened = sys.open(record_place(lock, dir.as_ref()), access);
+        match opened {
+            Ok((file, facts)) => Ok(Some(Self::File { dir, file, facts })),
+            Err(e) => match (dir, e.kind()) {
+                (Some(dir), io::ErrorKind::NotFound) => {
+                    Ok(Some(Self::Ownerless { dir, dangling: false }))
+                }
+                (Some(dir), io::ErrorKind::InvalidInput)
+                    if sys
+                        .is_dangling(Place { dir: &dir.dir, name: OWNER_FILE.as_ref() })
+                        .unwrap_or(false) =>
+                {
+                    Ok(Some(Self::Ownerless { dir, dangling: true }))
+                }
+                (Some(dir), _) => {
+                    let at = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
+                    Self::cannot_open(lock, at, e)
+                }
+                (None, _) => Self::cannot_open(lock, lock.place(), e),
+            },
+        }
+    }
+
+    fn cannot_open(
+        lock: &LockFile<S>,
+        at: Place<'_, S::Dir>,
+        error: io::Error,
+    ) -> Result<Option<Self>, LockError> {
+        match error.kind() {
+            io::ErrorKind::NotFound => Ok(None),
+            io::ErrorKind::InvalidInput => match lock.sys().stat(at) {
+                // It changed hands between the two looks: as good as gone.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(e) => Err(LockError::io("look at", lock.path())(e)),
+                Ok(facts) => {
+                    Err(LockError::NotALock { path: lock.path().to_owned(), kind: facts.kind })
+                }
+            },
+            // Somebody else's file: it may well be a live lock, so it is waited for. Any other
+            // failure (EMFILE, EIO, ESTALE) must not pass for a missing record.
+            io::ErrorKind::PermissionDenied => Ok(Some(Self::Opaque { error })),
+            _ => Err(LockError::io("open", lock.path())(error)),
+        }
+    }
+
+    /// The record's place.
+    pub(super) fn record_place<'a>(&'a self, lock: &'a LockFile<S>) -> Place<'a, S::Dir> {
+        match self {
+            Self::File { dir, .. } => record_place(lock, dir.as_ref()),
+            Self::Ownerless { dir, .. } => record_place(lock, Some(dir)),
+            Self::Opaque { .. } => lock.place(),
+        }
+    }
+
+    /// The record file and its facts.
+    pub(super) fn file(&self) -> Option<(&S::File, &Facts)> {
+        match self {
+            Self::File { file, facts, .. } => Some((file, facts)),
+            Self::Ownerless { .. } | Self::Opaque { .. } => None,
+        }
+    }
+
+    /// Whether both are one inode, which each of them pins, so that equal numbers mean it.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File { facts: a, .. }, Self::File { facts: b, .. }) => a.same_file(b),
+            (Self::Ownerless { dir: a, .. }, Self::Ownerless { dir: b, .. }) => {
+                a.facts.same_file(&b.facts)
+            }
+            _ => false,
+        }
+    }
+
+    /// The file system, freshly classified.
+    pub(super) fn filesystem(&self, lock: &LockFile<S>) -> Filesystem {
+        match self {
+            Self::File { file, .. } => lock.sys().filesystem(file),
+            Self::Ownerless { dir, .. } => lock.sys().dir_filesystem(&dir.dir),
+            Self::Opaque { .. } => Filesystem::unknown(),
+        }
+    }
+
+    /// Whether the path still leads to this very inode. Call with its binding byte held to get
+    /// an answer that stays true.
+    ///
+    /// Off local file systems an inode number can come back under an open descriptor (NFSv3),
+    /// and a path can show the old one (9p): there the content, which holds a unique id, is
+    /// compared through a fresh open as well.
+    pub(super) fn is_current(
+        &self,
+        lock: &LockFile<S>,
+        content: &[u8],
+        class: FsClass,
+    ) -> io::Result<bool> {
+        let sys = lock.sys();
+        let leads_to = |at: Place<'_, S::Dir>, facts: &Facts| match sys.stat(at) {
+            Ok(seen) => Ok(seen.same_file(facts)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        };
+        match self {
+            Self::File { dir, facts, .. } => {
+                if let Some(dir) = dir
+                    && !leads_to(lock.place(), &dir.facts)?
+                {
+                    return Ok(false);
+                }
+                let at = self.record_place(lock);
+                if !leads_to(at, facts)? {
+                    return Ok(false);
+                }
+                if matches!(class, FsClass::Local | FsClass::Volatile) {
+                    return Ok(true);
+                }
+                match sys.open(at, Access::Read) {
+                    Ok((fresh, _)) => Ok(sys.read(&fresh, MAX_LEN + 1)? == content),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+                    Err(e) => Err(e),
+                }
+            }
+            Self::Ownerless { dir, .. } => leads_to(lock.place(), &dir.facts),
+            Self::Opaque { .. } => Ok(false),
+        }
+    }
+
+    /// Removes the lock from its path. The caller holds the binding byte of the record file and
+    /// has checked [`is_current`](Self::is_current).
+    ///
+    /// # Errors
+    /// Nothing was removed, except that `DirectoryNotEmpty` means that the lock directory held
+    /// foreign files: a tombstone with them, or the ownerless directory, is still there.
+    pub(super) fn remove(&self, lock: &LockFile<S>) -> io::Result<()> {
+        let sys = lock.sys();
+        match self {
+            Self::File { dir: None, file, .. } => sys.remove(lock.place(), file),
+            Self::File { dir: Some(dir), file, .. } => {
+                let tombstone = litter::tombstone_name(lock.path());
+                sys.rename(lock.place(), lock.at(&tombstone))?;
+                // The path is free. What is left to do is nobody else's business, and a
+                // failure leaves litter for doctor.
+                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
+                let cleared =
+                    sys.remove(owner, file).and_then(|()| sys.remove_dir(lock.at(&tombstone)));
+                if let Err(error) = cleared {
+                    tracing::warn!(tombstone = %tombstone.display(), %error,
+                        "a removed lock directory could not be emptied");
+                }
+                Ok(())
+            }
+            Self::Ownerless { dir, dangling } => {
+                let owner = Place { dir: &dir.dir, name: Path::new(OWNER_FILE) };
+                if *dangling && sys.stat(owner)?.kind == FileKind::Symlink {
+                    sys.remove_link(owner)?;
+                }
+                // Never renamed away: rmdir refuses a successor that has content.
+                sys.remove_dir(lock.place())
+            }
+            Self::Opaque { error } => Err(error.kind().into()),
+        }
+    }
+}
+
+fn record_place<'a, S: Sys>(
+    lock: &'a LockFile<S>,
+    dir: Option<&'a OpenDir<S>>,
+) -> Place<'a, S::Dir> {
+    match dir {
+        Some(dir) => Place { dir: &dir.dir, name: Path::new(OWNER_FILE) },
+        None => lock.place(),
+    }
+}

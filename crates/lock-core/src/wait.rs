@@ -1,0 +1,101 @@
+//! Waiting without noise: a signal that events set and a waiter sleeps on.
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod inotify;
+        use inotify as events;
+    } else {
+        mod poll;
+        use poll as events;
+    }
+}
+
+/// Something happened to a watched file, or nothing did yet. Threads and tasks can wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    set: bool,
+    waker: Option<Waker>,
+}
+
+impl Signal {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes whoever waits.
+    fn set(&self) {
+        let mut state = self.state();
+        state.set = true;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// A watch on a path. Events that happen after its creation set its signal.
+#[derive(Debug)]
+pub struct Watch {
+    signal: Arc<Signal>,
+    registration: Option<events::Registration>,
+}
+
+impl Watch {
+    /// Starts watching what is at `path` now. Look at the file *after* this, then sleep.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let signal = Arc::new(Signal::default());
+        let registration = events::watch(path, &signal);
+        Self { signal, registration }
+    }
+
+    /// Whether events can be expected at all; otherwise only time passes.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.registration.is_some()
+    }
+
+    /// Sleeps until something happens, at most `timeout`. `true`: something happened.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let state = self.signal.state();
+        let (mut state, _) = self
+            .signal
+            .changed
+            .wait_timeout_while(state, timeout, |state| !state.set)
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut state.set)
+    }
+
+    /// A future that is ready once something happened. Cancel-safe.
+    pub fn changed(&self) -> impl Future<Output = ()> + '_ {
+        Changed(&self.signal)
+    }
+}
+
+struct Changed<'a>(&'a Signal);
+
+impl Future for Changed<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.state();
+        if std::mem::take(&mut state.set) {
+            return Poll::Ready(());
+        }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
