@@ -12,7 +12,7 @@ use crate::evidence::{Attested, Own};
 use crate::lockfile::sys::{Native, Sys};
 use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, Stamp};
 use crate::policy::{Action, Decision, Policy};
-use crate::record::Form;
+use crate::record::{Form, LockRecord};
 use crate::registry::random;
 use crate::wait::Watch;
 
@@ -121,7 +121,7 @@ pub struct Acquisition<S: Sys = Native> {
     request: Request,
     started: Duration,
     probes_left: u32,
-    attested: Option<(Option<String>, Attested)>,
+    attested: Option<(LockRecord, Attested)>,
     last: Option<(Assessment, Decision)>,
     obstacle: Option<String>,
 }
@@ -168,10 +168,10 @@ impl<S: Sys> Acquisition<S> {
         self.probes_left = if woken { PROBES } else { self.probes_left.saturating_sub(1) };
     }
 
-    /// Adds what an owner's home said of the owner of the acquisition `id` (as its record
-    /// names it). It counts only as long as exactly that acquisition is in the way.
-    pub fn attest(&mut self, id: Option<String>, answer: Attested) {
-        self.attested = Some((id, answer));
+    /// Adds what an owner's home said of the owner of `record`. It counts only as long as
+    /// exactly that record is in the way.
+    pub fn attest(&mut self, record: LockRecord, answer: Attested) {
+        self.attested = Some((record, answer));
     }
 
     /// Time left until the deadline; `None`: there is none.
@@ -228,7 +228,7 @@ impl<S: Sys> Acquisition<S> {
     fn look(&self) -> Result<Option<Look<S>>, LockError> {
         let look = self.lock.look_as_contender()?;
         Ok(look.map(|look| match (&self.attested, &look.assessment().record) {
-            (Some((id, answer)), Some(record)) if record.id == *id => look.attest(*answer),
+            (Some((of, answer)), Some(record)) if record == of => look.attest(*answer),
             _ => look,
         }))
     }

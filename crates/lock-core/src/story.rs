@@ -3,9 +3,10 @@
 //! Shared by every domain's errors and by `inspect`, so that the same facts read the same
 //! everywhere.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use crate::acquire::Contention;
 use crate::assess::{AgeClock, Assessment};
 use crate::evidence::{Attested, KernelLock, Own};
 use crate::identity::{BootId, Comparison, OwnerKind, Process};
@@ -349,6 +350,30 @@ impl Assessment {
             None => {}
         }
         all
+    }
+}
+
+impl Contention {
+    /// Who stood in the way, on what evidence, and what can be done, one fact a line. Domains
+    /// put their own first line before it.
+    ///
+    /// # Errors
+    /// Those of the formatter.
+    pub fn fmt_story(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { assessment, decision, .. } = self;
+        write!(f, "  {}", assessment.headline())?;
+        let since = assessment.record.as_ref().and_then(|r| r.created_at);
+        if let Some(since) = since {
+            write!(f, ", since {since:.3}")?;
+        }
+        writeln!(f, ".")?;
+        for Finding { source, finding, detail } in assessment.findings() {
+            writeln!(f, "    {}: {finding} ({detail})", source.as_str())?;
+        }
+        if let Some(obstacle) = &self.obstacle {
+            writeln!(f, "  Not reclaimed: {obstacle}.")?;
+        }
+        write!(f, "  {}", assessment.outlook(decision))
     }
 }
 

@@ -1,1 +1,58 @@
-//! The session write lock: one writer per session file, overdue holders reclaimed
+//! The session write lock: one writer per session file.
+//!
+//! The lock of `chat.jsonl` is the file `chat.jsonl.lock` beside it, readable by people and by
+//! OpenClaw, whose session locks it shares a directory with. A holder that died, was killed,
+//! or was left behind by a reboot or a removed container is reclaimed at once; a holder that
+//! lives is waited for; one that holds longer than it promised loses the lock, and finds out.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::time::Duration;
+//! use session_lock::{ReleaseOutcome, SessionLock, SessionOptions};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # if !cfg!(target_os = "linux") { return Ok(()) }
+//! # let dir = tempfile::tempdir()?;
+//! # let file = dir.path().join("chat.jsonl");
+//! let options = SessionOptions::default().timeout(Duration::from_secs(2)).label("example");
+//! let lock = SessionLock::new(&file, options)?;
+//! let guard = lock.acquire()?;
+//! std::fs::write(&file, "one line\n")?;
+//! match guard.release() {
+//!     ReleaseOutcome::Released => {}
+//!     other => eprintln!("somebody else may have written: {other:?}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Limitations
+//!
+//! The lock is advisory. A holder that is past its own promise can lose it to a contender at
+//! any time; write inside [`SessionGuard::section`] where that must not happen. Linux only, so
+//! far. Records of OpenClaw are judged as OpenClaw judges them: by pid, start time and age.
+
+#[cfg(feature = "tokio")]
+mod async_acquire;
+mod error;
+mod lock;
+mod native;
+mod options;
+mod path;
+mod policy;
+mod sweep;
+
+#[cfg(feature = "tokio")]
+pub use async_acquire::{AsyncSessionGuard, OwnerHome};
+pub use error::SessionLockError;
+pub use lock::{SessionGuard, SessionLock};
+pub use lock_core::ReleaseOutcome;
+#[cfg(feature = "tokio")]
+pub use lock_core::evidence::Attested;
+pub use options::{
+    DEFAULT_MAX_HOLD, DEFAULT_STALE_AFTER, DEFAULT_TIMEOUT, MAX_HOLD_CAP, SessionOptions,
+    TIMEOUT_GRACE, max_hold_from_timeout,
+};
+pub use policy::{acquire_policy, sweep_policy};
+pub use sweep::{Sweep, Swept, sweep};

@@ -131,7 +131,7 @@ impl<S: Sys> LockFile<S> {
                 let ours = fresh.bound.is_current(self, content, *class)?;
                 Ok(if ours { Published::Done(Box::new(fresh)) } else { Published::Contended })
             }
-            Err(e) => Self::again(&stage, ways, e),
+            Err(e) => Self::again(&stage, ways, e).map(|()| Published::Again),
         }
     }
 
@@ -185,7 +185,7 @@ impl<S: Sys> LockFile<S> {
         let dir = OpenDir { facts: sys.dir_facts(&dir)?, dir };
         let published = self.publish_record(&dir, stamp, id, ways);
         match published {
-            Ok(Ok((stage, written))) => Ok(Published::done(Some(dir), stage, written)),
+            Ok(Some((stage, written))) => Ok(Published::done(Some(dir), stage, written)),
             not_done => {
                 // Refuses if somebody else's content is in it.
                 let _ = sys.remove_dir(self.place());
@@ -194,36 +194,36 @@ impl<S: Sys> LockFile<S> {
         }
     }
 
-    /// `Ok(Err(_))`: not done, and to be tried again.
+    /// `None`: not done, and to be tried again.
     fn publish_record(
         &self,
         dir: &OpenDir<S>,
         stamp: &Stamp,
         id: String,
         ways: &mut Ways,
-    ) -> io::Result<Result<(Stage<S>, Written), Published<S>>> {
+    ) -> io::Result<Option<(Stage<S>, Written)>> {
         let Some(stage) = Stage::create(self, ways.unnamed)? else {
-            return Ok(Err(Published::Again));
+            return Ok(None);
         };
         let written =
             self.fill(&stage, stamp, id, ways.claim).inspect_err(|_| stage.discard(self))?;
         match stage.publish(self, Place { dir: &dir.dir, name: OWNER_FILE.as_ref() }) {
-            Ok(()) => Ok(Ok((stage, written))),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(Err(Published::Again)),
-            Err(e) => Self::again(&stage, ways, e).map(Err),
+            Ok(()) => Ok(Some((stage, written))),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(e) => Self::again(&stage, ways, e).map(|()| None),
         }
     }
 
     /// Another way of publishing may work where this one failed.
-    fn again(stage: &Stage<S>, ways: &mut Ways, error: io::Error) -> io::Result<Published<S>> {
+    fn again(stage: &Stage<S>, ways: &mut Ways, error: io::Error) -> io::Result<()> {
         if stage.is_unnamed() {
             // No /proc to link through, no permission, or a vanished directory: the named way
             // either works or says what is really the matter.
             ways.unnamed = false;
-            return Ok(Published::Again);
+            return Ok(());
         }
         // A named stage that vanished was swept.
-        if error.kind() == io::ErrorKind::NotFound { Ok(Published::Again) } else { Err(error) }
+        if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
     }
 
     /// Writes the record of this attempt into the stage.
