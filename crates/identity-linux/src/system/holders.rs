@@ -77,3 +77,20 @@ fn is_on(lock: &ByteRangeLock, process: &ProcessDir, path: &str, file: &File) ->
         Err(_) => makedev(lock.device.0, lock.device.1) == file.device && lock.inode == file.inode,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_counts_where_the_descriptor_may_not_be_asked() {
+        let procfs = Procfs::of_this_namespace().unwrap();
+        let me = procfs.process(std::process::id()).unwrap();
+        let lock = ByteRangeLock { device: (0xfe, 0x1a), inode: 7, first: 0, last: 0 };
+        let device = makedev(0xfe, 0x1a);
+        let on = |device, inode| is_on(&lock, &me, "fd/none", &File { device, inode });
+        assert!(on(device, 7));
+        assert!(!on(device, 8));
+        assert!(!on(device + 1, 7));
+    }
+}

@@ -120,7 +120,11 @@ impl ProcessDir {
 
 /// The entries of `dir` whose names are numbers; of a directory that cannot be read, none.
 pub(super) fn numbers(dir: impl AsFd) -> Vec<u32> {
-    let Ok(entries) = rustix::fs::Dir::read_from(dir) else { return Vec::new() };
+    // Not `Dir::read_from`: it keeps the flags of `dir`, and `O_PATH` does not read.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(entries) = openat(dir, ".", flags, Mode::empty()).and_then(rustix::fs::Dir::new) else {
+        return Vec::new();
+    };
     entries
         .filter_map(|entry| {
             std::str::from_utf8(entry.ok()?.file_name().to_bytes()).ok()?.parse().ok()

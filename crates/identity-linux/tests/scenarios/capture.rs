@@ -18,7 +18,8 @@ pub(crate) fn everything_is_known() {
     assert!(me.start.is_some() && me.unique.is_some() && me.namespace.is_some(), "{me:?}");
     assert!(matches!(me.boot, BootId::Kernel(_)), "{me:?}");
     assert_eq!(me.time_offset, Some(TimeOffset::default()));
-    assert!(me.name.as_ref().is_some_and(|name| name.starts_with("scenarios")), "{me:?}");
+    let program = std::env::current_exe().unwrap();
+    assert_eq!(me.name.as_deref(), program.file_name().and_then(std::ffi::OsStr::to_str));
     assert_eq!(ID.this_process(), me);
 
     let seen = ID.observe(&me, &me);

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) fn oracle() {
     let (_child, _) = Child::holder();
     let mut compared = 0;
-    let system = sysinfo::System::new_all();
+    let system = sysinfo::System::new_all().unwrap();
     let me = ID.this_process();
     for process in system.processes().values() {
         if process.thread_kind().is_some() {
@@ -85,7 +85,8 @@ pub(crate) fn moved() {
             parent.tell(&encode(&ID.this_process()));
             parent.wait();
         });
-        parent.tell(&format!("{} {}", inner.pid, inner.line().trim()));
+        let record = inner.line();
+        parent.tell(&format!("{} {record}", inner.pid));
         parent.wait();
     });
     let line = child.line();

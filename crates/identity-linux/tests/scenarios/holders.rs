@@ -3,6 +3,7 @@
 use crate::support::{Child, ID, Parent, run};
 use crate::{states, sys};
 use lock_core::identity::OwnerIdentity;
+use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -45,7 +46,7 @@ pub(crate) fn of_a_byte() {
     let ofd = locker(&path, |file| sys::lock_byte(file, libc::F_OFD_SETLK, BYTE));
     let posix = locker(&path, |file| sys::lock_byte(file, libc::F_SETLK, BYTE + 1));
     // Neither of these keeps anybody from the byte.
-    let _flock = locker(&path, |file| file.lock().unwrap());
+    let _flock = locker(&path, |file| flock(file, FlockOperation::LockExclusive).unwrap());
     let _other = locker(&other, |file| sys::lock_byte(file, libc::F_OFD_SETLK, BYTE));
     assert_eq!(holders(&path, BYTE), [ofd.pid]);
     assert_eq!(holders(&path, BYTE + 1), [posix.pid]);
@@ -53,7 +54,6 @@ pub(crate) fn of_a_byte() {
     assert!(holders(&path, BYTE - 1).is_empty());
 
     // A description that a child inherited is held by both, and by the child alone at last.
-    let mut heir = 0;
     let mut parent = Child::fork(|parent| {
         let file = File::options().read(true).write(true).open(&path).unwrap();
         sys::lock_byte(&file, libc::F_OFD_SETLK, BYTE + 5);
@@ -61,7 +61,7 @@ pub(crate) fn of_a_byte() {
         parent.tell(&child.pid.to_string());
         parent.wait();
     });
-    heir += parent.line().trim().parse::<u32>().unwrap();
+    let heir = parent.line().trim().parse::<u32>().unwrap();
     assert_eq!(holders(&path, BYTE + 5), sorted(&[parent.pid, heir]));
 
     // This process, too.
