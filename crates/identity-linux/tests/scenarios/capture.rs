@@ -1,6 +1,7 @@
 //! The identity of the calling process, and when it has to be captured anew.
 
-use crate::support::{Child, ID, decode, encode, in_namespaces};
+use crate::record::{decode, encode};
+use crate::support::{Child, ID, in_namespaces};
 use crate::sys;
 use lock_core::identity::{BootId, Comparison, OwnerId, OwnerIdentity, OwnerKind, TimeOffset};
 use rustix::thread::UnshareFlags;

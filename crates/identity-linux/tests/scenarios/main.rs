@@ -17,6 +17,8 @@ mod mounts;
 #[cfg(target_os = "linux")]
 mod namespaces;
 #[cfg(target_os = "linux")]
+mod record;
+#[cfg(target_os = "linux")]
 mod reuse;
 #[cfg(target_os = "linux")]
 mod states;

@@ -88,10 +88,10 @@ pub(crate) fn number_of_a_living_group() {
             std::thread::sleep(Duration::from_secs(5));
             crate::sys::exit_now(0);
         }
-        parent.tell(&crate::support::encode(&ID.this_process()));
+        parent.tell(&crate::record::encode(&ID.this_process()));
         parent.wait();
     });
-    let owner = crate::support::decode(&leader.line());
+    let owner = crate::record::decode(&leader.line());
     let group = leader.id();
     assert_eq!(observe(&owner).process, Process::Running);
     leader.go();

@@ -1,7 +1,8 @@
 //! One process in all the states that it can be in, and numbers that no process can have.
 
+use crate::record::{decode, encode};
 use crate::support::{
-    Child, ID, PIDFD_ANSWERS, compare_by_start, decode, encode, observe, where_pidfd_open_answers,
+    Child, ID, PIDFD_ANSWERS, compare_by_start, observe, where_pidfd_open_answers,
 };
 use crate::sys;
 use lock_core::identity::{Comparison, Observed, OwnerId, OwnerIdentity, OwnerKind, Process};

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the scenarios need calls that have no safe wrapper")]
 
 use rustix::io::Errno;
-use std::ffi::{CString, c_ulong};
+use std::ffi::{CString, c_long, c_ulong};
 
 /// Which side of a fork this is.
 pub(crate) enum Fork {
@@ -10,7 +10,7 @@ pub(crate) enum Fork {
     Child,
 }
 
-fn forked(returned: i64) -> Fork {
+fn forked(returned: c_long) -> Fork {
     assert!(returned >= 0, "fork: {}", std::io::Error::last_os_error());
     if returned == 0 { Fork::Child } else { Fork::Parent(u32::try_from(returned).unwrap()) }
 }
@@ -19,7 +19,7 @@ fn forked(returned: i64) -> Fork {
 /// may do anything.
 pub(crate) fn fork() -> Fork {
     // SAFETY: no other thread of this process holds a lock that the child would miss.
-    forked(i64::from(unsafe { libc::fork() }))
+    forked(c_long::from(unsafe { libc::fork() }))
 }
 
 /// A fork that runs no `pthread_atfork` hooks, as container runtimes do it.
