@@ -1,0 +1,158 @@
+//! The identity of the calling process, captured once and dropped at `fork`.
+
+use super::pidfd::Pidfd;
+use super::procfs::{NoProcfs, Procfs};
+use super::{boot, clocks, sys};
+use lock_core::identity::{OwnerId, OwnerKind, PidNamespace};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{FsWord, Mode, OFlags, fstat, fstatfs, openat};
+use rustix::io::Errno;
+use std::path::Path;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+/// `NSFS_MAGIC`, from `linux/magic.h`.
+const NSFS_MAGIC: FsWord = 0x6e73_6673;
+
+/// How many forks lie between the first capture and this process.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// The last capture. Never waited for: a child may have been forked while another thread of
+/// its parent held it, and then nobody will ever let it go. Who does not get it captures anew.
+static CACHE: RwLock<Option<(Key, OwnerId)>> = RwLock::new(None);
+
+/// What must be equal for a capture to be still true of the calling process.
+#[derive(PartialEq, Eq)]
+struct Key {
+    /// A child in a new pid namespace may have its parent's very number, hence more than a
+    /// comparison of pids.
+    generation: u32,
+    /// A raw `clone(2)` runs no fork hooks, hence more than a count of forks.
+    pid: rustix::process::Pid,
+    /// `setns(2)` moves even a running process to other clocks, and its start time with it.
+    time_namespace: Option<Vec<u8>>,
+}
+
+impl Key {
+    fn now() -> Self {
+        Self {
+            generation: GENERATION.load(Ordering::Acquire),
+            pid: rustix::process::getpid(),
+            time_namespace: Procfs::open()
+                .ok()
+                .and_then(|procfs| super::procfs::link(procfs.own().ok()?, "ns/time").ok()),
+        }
+    }
+}
+
+/// The identity of the calling process.
+pub(super) fn this_process() -> OwnerId {
+    if !forks_are_counted() {
+        return Capture::default().owner();
+    }
+    // Taken before the capture, so that whatever changes meanwhile outdates it.
+    let key = Key::now();
+    if let Ok(cache) = CACHE.try_read()
+        && let Some((cached, owner)) = &*cache
+        && *cached == key
+    {
+        return owner.clone();
+    }
+    let mut capture = Capture::default();
+    let owner = capture.owner();
+    if !capture.starved
+        && let Ok(mut cache) = CACHE.try_write()
+    {
+        *cache = Some((key, owner.clone()));
+    }
+    owner
+}
+
+/// Whether the fork hook is in place; registers it on the first call.
+///
+/// Not a `Once`: a child forked in the middle of the registration would wait for a thread that
+/// it does not have. Here it finds "busy" for ever, and does without the cache.
+fn forks_are_counted() -> bool {
+    const UNREGISTERED: u8 = 0;
+    const BUSY: u8 = 1;
+    const REGISTERED: u8 = 2;
+    const FAILED: u8 = 3;
+    static STATE: AtomicU8 = AtomicU8::new(UNREGISTERED);
+
+    match STATE.compare_exchange(UNREGISTERED, BUSY, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {
+            let done = sys::call_in_forked_children(count_fork);
+            STATE.store(if done { REGISTERED } else { FAILED }, Ordering::Release);
+            done
+        }
+        Err(state) => state == REGISTERED,
+    }
+}
+
+/// Runs in the child between `fork` and whatever comes next: atomics only.
+extern "C" fn count_fork() {
+    GENERATION.fetch_add(1, Ordering::AcqRel);
+}
+
+/// One look at the calling process.
+#[derive(Default)]
+struct Capture {
+    /// Something is missing only because descriptors or memory ran out just now; a later look
+    /// may find it, so this one must not be kept.
+    starved: bool,
+}
+
+impl Capture {
+    fn owner(&mut self) -> OwnerId {
+        let pid = rustix::process::getpid();
+        let pidfd = self.keep(Pidfd::open(pid));
+        let procfs = match Procfs::open() {
+            Err(NoProcfs::Unreadable(errno)) => self.keep(Err(errno)),
+            other => other.ok(),
+        };
+        let start = procfs.as_ref().and_then(|procfs| match procfs.own_stat() {
+            Err(NoProcfs::Unreadable(errno)) => self.keep(Err(errno)),
+            other => other.ok(),
+        });
+        // `/proc/self` is this process in the procfs of any namespace, or it is not there.
+        let own = procfs.as_ref().and_then(|procfs| self.keep(procfs.own()));
+        OwnerId {
+            kind: OwnerKind::Linux,
+            pid: pid.as_raw_pid().cast_unsigned(),
+            start: start.and_then(|stat| clocks::start_time(stat.start_ticks)),
+            unique: pidfd.as_ref().and_then(|pidfd| self.keep(pidfd.unique())).flatten(),
+            boot: self.keep(boot::boot_id()).unwrap_or_default(),
+            namespace: self.namespace(pidfd.as_ref(), own.as_ref()),
+            time_offset: own.as_ref().and_then(|own| self.keep(clocks::time_offset(own))).flatten(),
+            name: program_name(),
+        }
+    }
+
+    /// The pid namespace: the kernel's word through the pidfd, which no mount can fake, else
+    /// what procfs shows.
+    fn namespace(&mut self, pidfd: Option<&Pidfd>, own: Option<&OwnedFd>) -> Option<PidNamespace> {
+        let namespace = pidfd.and_then(|pidfd| self.keep(pidfd.namespace())).or_else(|| {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let file = self.keep(openat(own?, "ns/pid", flags, Mode::empty()))?;
+            let magic = self.keep(fstatfs(&file))?.f_type;
+            (magic == NSFS_MAGIC).then_some(file)
+        })?;
+        Some(PidNamespace {
+            inode: self.keep(fstat(namespace.as_fd()))?.st_ino,
+            // Before Linux 6.18 there is none, and ENOTTY says so.
+            id: sys::namespace_id(namespace.as_fd()).ok(),
+        })
+    }
+
+    fn keep<T>(&mut self, result: Result<T, Errno>) -> Option<T> {
+        let passing = |errno| matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM);
+        self.starved |= result.as_ref().err().copied().is_some_and(passing);
+        result.ok()
+    }
+}
+
+/// What the program was called as.
+fn program_name() -> Option<String> {
+    let called = std::env::args_os().next()?;
+    Path::new(&called).file_name().map(|name| name.to_string_lossy().into_owned())
+}
