@@ -36,7 +36,6 @@ pub struct AsyncSessionGuard(Option<SessionGuard>);
 
 impl AsyncSessionGuard {
     /// The guard itself, for its other methods. They make system calls on the calling thread.
-    #[must_use]
     pub fn get(&self) -> &SessionGuard {
         self.0.as_ref().expect("only release and drop take it")
     }
@@ -109,7 +108,9 @@ impl SessionLock {
                 Step::Wait(pause) => pause,
             };
             let recently = |record: &LockRecord| {
-                asked.as_ref().is_some_and(|(of, at)| of == record && at.elapsed() < ASK_AGAIN_AFTER)
+                asked
+                    .as_ref()
+                    .is_some_and(|(of, at)| of == record && at.elapsed() < ASK_AGAIN_AFTER)
             };
             if let Some(home) = home
                 && let Some(record) = unverifiable(&acquisition).filter(|r| !recently(r))

@@ -164,7 +164,11 @@ impl SessionOptions {
 /// assert_eq!(max_hold, Duration::from_secs(720));
 /// ```
 #[must_use]
-pub fn max_hold_from_timeout(timeout: Option<Duration>, grace: Duration, min: Duration) -> Duration {
+pub fn max_hold_from_timeout(
+    timeout: Option<Duration>,
+    grace: Duration,
+    min: Duration,
+) -> Duration {
     match timeout {
         None => MAX_HOLD_CAP,
         Some(Duration::ZERO) => min.min(MAX_HOLD_CAP),

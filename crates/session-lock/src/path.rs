@@ -36,8 +36,7 @@ pub(crate) fn lock_path(session: &Path, missing: Missing) -> Result<PathBuf, Ses
         resolved => resolved,
     };
     // What cannot be resolved is used as it is written: opening it will say what is wrong.
-    let directory = resolved
-        .or_else(|_| std::path::absolute(directory))
-        .map_err(fail(directory))?;
+    let directory =
+        resolved.or_else(|_| std::path::absolute(directory)).map_err(fail(directory))?;
     Ok(directory.join(lock_name))
 }

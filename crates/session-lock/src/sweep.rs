@@ -53,7 +53,8 @@ pub fn sweep(
         .map_err(fail)?;
     names.retain(|name| is_session_lock(name));
     names.sort();
-    let sweep_one = |name| sweep_one(&SessionLock::at(resolved.join(name), options.clone()), options, fix);
+    let sweep_one =
+        |name| sweep_one(&SessionLock::at(resolved.join(name), options.clone()), options, fix);
     let locks = names.into_iter().filter_map(sweep_one).collect();
     // Any name will do: litter is told by its own.
     let litter = SessionLock::at(resolved.join("any"), options.clone()).file.sweep_litter(fix)?;
@@ -71,17 +72,15 @@ fn sweep_one(lock: &SessionLock, options: &SessionOptions, fix: bool) -> Option<
     let mut swept = Swept { inspection, removed: false, obstacle: None };
     match (swept.inspection.state(), look) {
         (State::Unlocked, _) => return None,
-        (State::Stale, Some(look)) if fix => {
-            match lock.file.reclaim_if_stale(&look, &policy) {
-                Ok(Reclaimed::Removed) => swept.removed = true,
-                Ok(Reclaimed::Changed) => {}
-                Ok(Reclaimed::Busy) => {
-                    swept.obstacle = Some("another process is at work on it".to_owned());
-                }
-                Ok(Reclaimed::Denied(error)) => swept.obstacle = Some(error.to_string()),
-                Err(error) => swept.obstacle = Some(error.to_string()),
+        (State::Stale, Some(look)) if fix => match lock.file.reclaim_if_stale(&look, &policy) {
+            Ok(Reclaimed::Removed) => swept.removed = true,
+            Ok(Reclaimed::Changed) => {}
+            Ok(Reclaimed::Busy) => {
+                swept.obstacle = Some("another process is at work on it".to_owned());
             }
-        }
+            Ok(Reclaimed::Denied(error)) => swept.obstacle = Some(error.to_string()),
+            Err(error) => swept.obstacle = Some(error.to_string()),
+        },
         _ => {}
     }
     Some(swept)
