@@ -1,2 +1,46 @@
-//! lockctl
-fn main() {}
+//! `lockctl`: hold, inspect, sweep and break owner-verified locks.
+//!
+//! Everything but the command's own output and `--json` goes to stderr; the exit statuses are
+//! in [`exit`].
+
+mod args;
+mod breaking;
+mod doctor;
+mod exit;
+mod inspect;
+mod names;
+mod report;
+mod run;
+mod status;
+mod supervise;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Domain, Session};
+
+fn main() -> ExitCode {
+    // clap exits with 2 on wrong usage by itself.
+    let Args { domain: Domain::Session { verb } } = Args::parse();
+    log_to_stderr(verb.is_quiet());
+    let status = match verb {
+        Session::Run(args) => run::session(args),
+        Session::Inspect { json, files } => inspect::session(&files, json),
+        Session::Doctor(args) => doctor::session(&args),
+        Session::Break { yes, file } => breaking::session(&file, yes),
+    };
+    ExitCode::from(status)
+}
+
+/// What the libraries report (a reclaimed lock, a lost one) is worth a line.
+fn log_to_stderr(quiet: bool) {
+    let level = if quiet { tracing::Level::WARN } else { tracing::Level::INFO };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .init();
+}

@@ -16,6 +16,7 @@ use crate::filesystem::FsClass;
 use crate::process::ProcessMark;
 use crate::record::LockRecord;
 use crate::registry::{self, Registration};
+use crate::wait::Watch;
 
 /// How long a release waits for the binding byte. Others hold it for microseconds; whoever
 /// holds it for a second is stopped (SIGSTOP, freezer) inside.
@@ -129,6 +130,12 @@ impl<S: Sys> Guard<S> {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.held.lock.path()
+    }
+
+    /// Watches the lock file for changes, a loss among them. `None`: no events can be had.
+    #[must_use]
+    pub fn watch(&self) -> Option<Watch> {
+        self.held.lock.watch()
     }
 
     /// The record as it was published.

@@ -1,0 +1,71 @@
+//! `lockctl … break`: a human's override.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use lock_core::lockfile::Reclaimed;
+
+use crate::exit;
+use crate::inspect::session_lock_of;
+use crate::report::text;
+
+pub(crate) fn session(file: &Path, yes: bool) -> u8 {
+    let lock = match session_lock_of(file) {
+        Ok(lock) => lock,
+        Err(error) => {
+            eprintln!("lockctl: {error}");
+            return exit::FAILED;
+        }
+    };
+    let (inspection, look) = lock.file().inspect_pinned(&lock.policy());
+    eprint!("{}", text(&inspection));
+    let Some(look) = look else {
+        return if inspection.error.is_some() { exit::FAILED } else { exit::FOUND };
+    };
+    if !yes {
+        if !io::stdin().is_terminal() {
+            eprintln!("lockctl: nobody can be asked here; say --yes to remove it");
+            return exit::USAGE;
+        }
+        if !confirmed() {
+            eprintln!("lockctl: left alone");
+            return exit::FOUND;
+        }
+    }
+    match lock.file().break_lock(&look) {
+        Ok(Reclaimed::Removed) => {
+            eprintln!("lockctl: removed {}", inspection.path.display());
+            0
+        }
+        Ok(Reclaimed::Changed) => {
+            eprintln!("lockctl: it is not the lock that was shown any more; left alone");
+            exit::FOUND
+        }
+        Ok(Reclaimed::Busy) => {
+            let pids = lock.file().holders(lock_core::lockfile::sys::Byte::Binding);
+            let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+            eprintln!(
+                "lockctl: another process is writing under it or removing it (pid {}); if that is \
+                 stopped, continue or kill it",
+                if pids.is_empty() { "unknown".to_owned() } else { pids.join(", ") }
+            );
+            exit::FAILED
+        }
+        Ok(Reclaimed::Denied(error)) => {
+            eprintln!("lockctl: it cannot be removed: {error}");
+            exit::FAILED
+        }
+        Err(error) => {
+            eprintln!("lockctl: {error}");
+            exit::FAILED
+        }
+    }
+}
+
+fn confirmed() -> bool {
+    eprint!("Remove this lock? [y/N] ");
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).is_ok()
+        && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes")
+}

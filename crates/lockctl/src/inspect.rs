@@ -1,0 +1,66 @@
+//! `lockctl … inspect`: who holds it, on what evidence, and what would happen next.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use lock_core::Inspection;
+use session_lock::{SessionLock, SessionLockError, SessionOptions};
+
+use crate::exit;
+use crate::report::{Report, text};
+
+pub(crate) fn session(files: &[PathBuf], json: bool) -> u8 {
+    let mut readable = true;
+    let mut inspections = Vec::new();
+    for file in files {
+        match session_lock_of(file) {
+            Ok(lock) => inspections.push(lock.inspect()),
+            Err(error) => {
+                eprintln!("lockctl: {error}");
+                readable = false;
+            }
+        }
+    }
+    readable &= inspections.iter().all(Inspection::was_readable);
+    let printed = if json {
+        print_json(&inspections.iter().map(Report::new).collect::<Vec<_>>())
+    } else {
+        let text: String = inspections.iter().map(text).collect();
+        print(&text)
+    };
+    if printed && readable { 0 } else { exit::FAILED }
+}
+
+/// The lock of a session file. A path that ends in `.lock` is taken for the lock itself, unless
+/// a lock of a session file of that name exists.
+pub(crate) fn session_lock_of(file: &Path) -> Result<SessionLock, SessionLockError> {
+    let as_given = SessionLock::existing(file, SessionOptions::default())?;
+    if file.extension().is_some_and(|e| e == "lock")
+        && std::fs::symlink_metadata(as_given.path()).is_err()
+    {
+        return SessionLock::existing(file.with_extension(""), SessionOptions::default());
+    }
+    Ok(as_given)
+}
+
+pub(crate) fn print_json(value: &impl serde::Serialize) -> bool {
+    match serde_json::to_string_pretty(value) {
+        Ok(json) => print(&(json + "\n")),
+        Err(error) => {
+            eprintln!("lockctl: cannot write JSON: {error}");
+            false
+        }
+    }
+}
+
+/// Writes to stdout. `false`: it could not be written, and was said so.
+pub(crate) fn print(text: &str) -> bool {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) => {
+            eprintln!("lockctl: cannot write the output: {error}");
+            false
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Looking after the command: forwarding signals, keeping the promised maximum, noticing a
+//! lost lock.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lock_core::{Clock, SystemClock};
+use session_lock::SessionGuard;
+
+cfg_select! {
+    unix => {
+        mod unix;
+        use unix as os;
+    }
+    _ => {
+        mod other;
+        use other as os;
+    }
+}
+
+pub(crate) use os::code_of;
+
+/// How the command ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// On its own account.
+    ByItself(ExitStatus),
+    /// Stopped, because its time was up.
+    Overdue(ExitStatus),
+    /// Stopped, because the lock was lost.
+    Lost(ExitStatus),
+}
+
+/// What the supervisor wakes up for.
+#[derive(Debug)]
+enum Event {
+    /// A child changed state.
+    Child,
+    /// Somebody sent this process, and not its whole terminal, a signal to pass on.
+    Forward(i32),
+    /// Something happened to the lock file.
+    Lock,
+}
+
+/// Safety net beside the events.
+const TICK: Duration = Duration::from_secs(1);
+/// How long the command gets between SIGTERM and SIGKILL, at most.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long before the end SIGKILL is sent, at most: time for it to be delivered.
+const MARGIN: Duration = Duration::from_millis(100);
+/// Waiting for the binding byte: whoever has it longer is evicting us.
+const SECTION_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Runs the command until it ends, its time is up, or the lock is lost.
+pub(crate) fn run(
+    guard: &SessionGuard,
+    mut command: Command,
+    max_hold: Option<Duration>,
+) -> io::Result<Ended> {
+    let (events, inbox) = mpsc::channel();
+    os::watch_signals(events.clone())?;
+    watch_lock(guard, events);
+    let deadlines = Deadlines::new(guard, max_hold);
+    let mut child = command.spawn()?;
+    let mut stopping: Option<Stopping> = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(match stopping {
+                None => Ended::ByItself(status),
+                Some(Stopping { lost: true, .. }) => Ended::Lost(status),
+                Some(Stopping { lost: false, .. }) => Ended::Overdue(status),
+            });
+        }
+        let now = Instant::now();
+        match &mut stopping {
+            None if !guard.is_held() => {
+                os::terminate(&child);
+                stopping = Some(Stopping { lost: true, kill_at: Some(now + deadlines.last_words) });
+            }
+            None if deadlines.term_at.is_some_and(|at| now >= at) => {
+                os::terminate(&child);
+                stopping = Some(Stopping { lost: false, kill_at: deadlines.kill_at });
+            }
+            Some(stopping) if stopping.kill_at.is_some_and(|at| now >= at) => {
+                stopping.kill_at = None;
+                stopping.lost |= !kill(guard, &mut child);
+            }
+            _ => {}
+        }
+        let next = match &stopping {
+            None => deadlines.term_at,
+            Some(stopping) => stopping.kill_at,
+        };
+        let nap = next.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
+        match inbox.recv_timeout(nap) {
+            Ok(Event::Forward(signal)) => os::forward(&child, signal),
+            Ok(Event::Child | Event::Lock) | Err(RecvTimeoutError::Timeout) => {}
+            // Both senders live as long as the process.
+            Err(RecvTimeoutError::Disconnected) => thread::sleep(nap),
+        }
+    }
+}
+
+/// A command that was told to stop.
+struct Stopping {
+    lost: bool,
+    kill_at: Option<Instant>,
+}
+
+/// When the command is stopped.
+struct Deadlines {
+    term_at: Option<Instant>,
+    kill_at: Option<Instant>,
+    last_words: Duration,
+}
+
+impl Deadlines {
+    fn new(guard: &SessionGuard, max_hold: Option<Duration>) -> Self {
+        let Some(max_hold) = max_hold else {
+            return Self { term_at: None, kill_at: None, last_words: LAST_WORDS };
+        };
+        // The promise counts from the record's time, which is a little before now.
+        let taken = guard.record().monotonic.unwrap_or_else(|| SystemClock.monotonic());
+        let left = (taken + max_hold).saturating_sub(SystemClock.monotonic());
+        let end = Instant::now() + left;
+        let last_words = LAST_WORDS.min(max_hold / 4);
+        let before = |time| Some(end.checked_sub(time).unwrap_or(end));
+        Self { term_at: before(last_words), kill_at: before(MARGIN.min(max_hold / 20)), last_words }
+    }
+}
+
+/// Kills the command, inside a fenced write, so that no successor gets the lock before the
+/// command is gone. `false`: the lock was lost already; the command is killed all the same.
+fn kill(guard: &SessionGuard, child: &mut Child) -> bool {
+    let fenced = guard.section(SECTION_PATIENCE, || {
+        let _ = child.kill();
+        // Reaping is noticed once more by the loop: `Child` remembers the status.
+        let _ = child.wait();
+    });
+    if fenced.is_err() {
+        let _ = child.kill();
+    }
+    fenced.is_ok()
+}
+
+/// Wakes the loop when something happens to the lock file. Whether it is still ours is for the
+/// loop to ask.
+fn watch_lock(guard: &SessionGuard, events: Sender<Event>) {
+    let Some(watch) = guard.watch() else { return };
+    let forward = move || {
+        while !watch.wait(Duration::MAX) || events.send(Event::Lock).is_ok() {}
+    };
+    // Without the thread, the tick finds out.
+    let _ = thread::Builder::new().name("lock-watch".to_owned()).spawn(forward);
+}
