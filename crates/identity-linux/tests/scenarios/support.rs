@@ -29,6 +29,13 @@ pub(crate) struct Parent {
     from: BufReader<PipeReader>,
 }
 
+impl Clone for Parent {
+    fn clone(&self) -> Self {
+        let from = BufReader::new(self.from.get_ref().try_clone().unwrap());
+        Self { to: self.to.try_clone().unwrap(), from }
+    }
+}
+
 impl Parent {
     pub(crate) fn tell(&mut self, line: &str) {
         writeln!(self.to, "{line}").unwrap();
