@@ -76,6 +76,17 @@ pub(crate) fn shifted_by_less_than_a_tick() {
     assert_eq!(seen.gaps.len(), 1);
 }
 
+/// L13: not being allowed to look is not the same as a kernel without time namespaces.
+pub(crate) fn hidden() {
+    sys::deny(libc::SYS_readlinkat, rustix::io::Errno::ACCESS);
+    let me = ID.this_process();
+    assert_eq!(me.time_offset, None);
+    assert!(me.start.is_some());
+    let seen = ID.observe(&me, &me);
+    assert_eq!((seen.start, seen.time_offset), (me.start, None));
+    assert_eq!(compare_by_start(&me, &seen), Comparison::Unknown);
+}
+
 /// L13: `setns` moves a running process to other clocks, and its own start time with it.
 pub(crate) fn moved() {
     let before = ID.this_process();

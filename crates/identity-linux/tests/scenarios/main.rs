@@ -4,7 +4,6 @@
 //! Each one runs in a process of its own, mostly behind `unshare(1)`: this program started
 //! again with `--scenario <name>`. It has to say that it came to its end; a scenario that this
 //! machine cannot do is listed as ignored, with the reason on standard error.
-#![cfg_attr(not(target_os = "linux"), allow(unused, reason = "Linux only"))]
 
 #[cfg(target_os = "linux")]
 mod capture;
@@ -61,6 +60,7 @@ mod linux {
         ("l6_zombie_leader_with_a_living_thread", NOTHING, states::zombie_leader),
         ("l6_captured_without_a_leader", NOTHING, states::without_a_leader),
         ("l7_stopped", NOTHING, states::stopped),
+        ("l13_clocks_that_may_not_be_seen", NOTHING, clocks::hidden),
         ("l17_exec_keeps_the_identity", NOTHING, capture::exec),
         ("l17_forked_children_capture_anew", NOTHING, capture::forks),
         ("l18_no_descriptors_left", NOTHING, states::no_descriptors_left),

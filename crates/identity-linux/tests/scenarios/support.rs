@@ -150,7 +150,7 @@ pub(crate) const PIDFD_ANSWERS: [Option<Errno>; 4] =
 pub(crate) fn where_pidfd_open_answers(errno: Option<Errno>, body: impl FnOnce()) {
     Child::fork(|_| {
         if let Some(errno) = errno {
-            sys::deny_pidfd_open(errno);
+            sys::deny(libc::SYS_pidfd_open, errno);
         }
         body();
     })
