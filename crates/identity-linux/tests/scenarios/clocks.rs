@@ -1,7 +1,8 @@
 //! Start times: against an independent reader, and in shifted time namespaces.
 
+use crate::programs::{contend, given_record};
 use crate::record::{decode, encode};
-use crate::support::{Child, ID, compare_by_start, contend, given_record, observe};
+use crate::support::{Child, ID, compare_by_start, observe};
 use crate::sys;
 use lock_core::identity::{Comparison, OwnerId, OwnerIdentity, OwnerKind, Process, TimeOffset};
 use rustix::thread::UnshareFlags;

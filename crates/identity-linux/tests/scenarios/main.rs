@@ -16,6 +16,8 @@ mod mounts;
 #[cfg(target_os = "linux")]
 mod namespaces;
 #[cfg(target_os = "linux")]
+mod programs;
+#[cfg(target_os = "linux")]
 mod record;
 #[cfg(target_os = "linux")]
 mod reuse;
@@ -39,7 +41,7 @@ mod linux {
     //! The scenarios, and the three things that this program can be: the test, one scenario,
     //! a helper of one.
 
-    use super::{capture, clocks, holders, mounts, namespaces, reuse, states, support, sys};
+    use super::{capture, clocks, holders, mounts, namespaces, programs, reuse, states, sys};
     use libtest_mimic::{Arguments, Failed, Trial};
     use std::process::{Command, ExitCode};
 
@@ -115,7 +117,7 @@ mod linux {
                 scenario();
                 println!("done: {name}");
             }
-            ["--role", "hold", pid] => support::hold(pid.parse().unwrap()),
+            ["--role", "hold", pid] => programs::hold(pid.parse().unwrap()),
             ["--role", "report"] => capture::report(),
             ["--role", "contend", check] => {
                 sys::do_not_outlive();
@@ -155,7 +157,7 @@ mod linux {
     }
 
     fn run(name: &str, within: Within) -> Result<(), Failed> {
-        let done = support::in_namespaces(within).args(["--scenario", name]).output()?;
+        let done = programs::in_namespaces(within).args(["--scenario", name]).output()?;
         let told = String::from_utf8_lossy(&done.stdout);
         if done.status.success() && told.contains(&format!("done: {name}")) {
             return Ok(());

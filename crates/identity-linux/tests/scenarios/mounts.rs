@@ -1,7 +1,8 @@
 //! A `/proc` that hides, belongs to somebody else, is missing, or was mounted over.
 
+use crate::programs::{next_pid, run};
 use crate::support::{
-    Child, ID, PIDFD_ANSWERS, compare_by_start, next_pid, observe, run, where_pidfd_open_answers,
+    Child, ID, PIDFD_ANSWERS, compare_by_start, observe, where_pidfd_open_answers,
 };
 use crate::sys;
 use lock_core::identity::{BootId, Comparison, OwnerId, OwnerIdentity, Process};
