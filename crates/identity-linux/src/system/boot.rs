@@ -5,7 +5,8 @@ use crate::parse;
 use lock_core::identity::BootId;
 use rustix::fd::AsFd;
 use rustix::fs::{
-    AtFlags, Mode, OFlags, PROC_SUPER_MAGIC, StatxAttributes, StatxFlags, fstatfs, open, statx,
+    AtFlags, FsWord, Mode, OFlags, PROC_SUPER_MAGIC, StatxAttributes, StatxFlags, fstatfs, open,
+    statx,
 };
 use rustix::io::Errno;
 
@@ -29,10 +30,18 @@ pub(super) fn boot_id() -> Result<BootId, Errno> {
         Err(errno) => return Err(errno),
     };
     let Some(id) = parse::boot_id(&read_to_end(&file)?) else { return Ok(BootId::Unknown) };
-    let genuine = fstatfs(&file)?.f_type == PROC_SUPER_MAGIC
-        && !is_mount_root(&file)
-        && rustix::system::uname().version().to_bytes() != GVISOR;
-    Ok(if genuine { BootId::Kernel(id) } else { BootId::Doubtful(id) })
+    let mounted_over = is_mount_root(&file);
+    let version = rustix::system::uname();
+    Ok(if is_kernels_word(fstatfs(&file)?.f_type, mounted_over, version.version().to_bytes()) {
+        BootId::Kernel(id)
+    } else {
+        BootId::Doubtful(id)
+    })
+}
+
+/// Whether a file of this type, on a kernel that calls itself `version`, tells the truth.
+fn is_kernels_word(file_system: FsWord, mounted_over: bool, version: &[u8]) -> bool {
+    file_system == PROC_SUPER_MAGIC && !mounted_over && version != GVISOR
 }
 
 /// Whether something is known to be mounted at this very file. Kernels before 5.8 cannot say;
@@ -42,4 +51,28 @@ fn is_mount_root(file: impl AsFd) -> bool {
         found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
             && found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const LINUX: &[u8] = b"#1 SMP PREEMPT_DYNAMIC Mon Jan 1 00:00:00 UTC 2024";
+    const TMPFS: FsWord = 0x0102_1994;
+
+    #[rstest]
+    #[case::genuine(PROC_SUPER_MAGIC, false, LINUX, true)]
+    #[case::lxc_and_nspawn(TMPFS, true, LINUX, false)]
+    #[case::below_a_mount(TMPFS, false, LINUX, false)]
+    #[case::another_file_of_procfs(PROC_SUPER_MAGIC, true, LINUX, false)]
+    #[case::gvisor(PROC_SUPER_MAGIC, false, GVISOR, false)]
+    fn whose_word(
+        #[case] file_system: FsWord,
+        #[case] mounted_over: bool,
+        #[case] version: &[u8],
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_kernels_word(file_system, mounted_over, version), expected);
+    }
 }

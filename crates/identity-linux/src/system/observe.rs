@@ -87,7 +87,7 @@ fn through_pidfd(pid: Pid, pidfd: &Pidfd) -> Observed {
         Ok(None) => seen.gaps.push("no unique process ids on this kernel (needs Linux 6.9)".into()),
         Err(errno) => seen.gaps.push(format!("no unique process id: {errno}")),
     }
-    read_start(&mut seen, pid, |dir| dir.stat().map(|stat| (stat, false)));
+    read_start(&mut seen, pid, ProcessDir::stat);
     // Last. If it has exited, what was read may be its successor's.
     if pidfd.has_exited() {
         return Observed { unique: seen.unique, ..bare(Process::Exited) };
@@ -111,27 +111,29 @@ fn through_kill(pid: Pid, why: Errno) -> Observed {
     read_start(&mut seen, pid, |dir| {
         // One directory descriptor, one incarnation: both files are of the same.
         let group = dir.status()?.thread_group;
-        let is_thread = group.is_some_and(|group| group != number.cast_unsigned());
         let stat = dir.stat()?;
-        if is_thread {
+        if group.is_some_and(|group| group != number.cast_unsigned()) {
             process = Process::Thread;
         } else if group.is_some() && stat.is_some_and(|stat| stat.has_exited()) {
             process = Process::Exited;
         }
-        Ok((stat, is_thread))
+        Ok(stat)
     });
-    seen.process = process;
+    if process != Process::Running {
+        // The start time of a stranger's thread, or of what is left of the owner.
+        return Observed { gaps: seen.gaps, ..bare(process) };
+    }
     seen
 }
 
 /// Fills in the start time from `/proc/<pid>`, or the reason why there is none.
 ///
-/// `read` also says whether what it read is to be left out. Nothing in here is evidence of
-/// death: with `hidepid` even ENOENT is the answer for a process that lives.
+/// An error in here is no evidence of death: with `hidepid` even ENOENT is the answer for a
+/// process that lives.
 fn read_start(
     seen: &mut Observed,
     pid: Pid,
-    read: impl FnOnce(&ProcessDir) -> Result<(Option<Stat>, bool), Errno>,
+    read: impl FnOnce(&ProcessDir) -> Result<Option<Stat>, Errno>,
 ) {
     let number = pid.as_raw_pid().cast_unsigned();
     let procfs = match Procfs::of_this_namespace() {
@@ -139,8 +141,7 @@ fn read_start(
         Err(why) => return seen.gaps.push(format!("no start time: {why}")),
     };
     match procfs.process(number).and_then(|dir| read(&dir)) {
-        Ok((_, true)) => {}
-        Ok((Some(stat), false)) => {
+        Ok(Some(stat)) => {
             seen.start = clocks::start_time(stat.start_ticks);
             seen.age = seen.start.and_then(clocks::age);
             // Read now, not taken from the identity of this process: it must be the offset
@@ -150,7 +151,7 @@ fn read_start(
                 seen.gaps.push("the offsets of this time namespace cannot be told".into());
             }
         }
-        Ok((None, false)) => {
+        Ok(None) => {
             seen.gaps.push(format!("/proc/{number}/stat has an unknown shape"));
         }
         Err(errno) => {

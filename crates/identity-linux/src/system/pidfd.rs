@@ -74,6 +74,13 @@ mod tests {
     }
 
     #[test]
+    fn the_inode_of_anything_but_pidfs_is_no_id() {
+        // As every pidfd before Linux 6.9: some inode, which says nothing.
+        let other = Pidfd(std::fs::File::open("/").unwrap().into());
+        assert_eq!(other.unique(), Ok(None));
+    }
+
+    #[test]
     fn an_id_that_no_process_has_does_not_open() {
         assert_eq!(Pidfd::open_unique(u64::MAX).err(), Some(Errno::STALE));
     }

@@ -1,7 +1,8 @@
 //! The identity of the calling process, and when it has to be captured anew.
 
+use crate::programs::in_namespaces;
 use crate::record::{decode, encode};
-use crate::support::{Child, ID, in_namespaces};
+use crate::support::{Child, ID};
 use crate::sys;
 use lock_core::identity::{BootId, Comparison, OwnerId, OwnerIdentity, OwnerKind, TimeOffset};
 use rustix::thread::UnshareFlags;

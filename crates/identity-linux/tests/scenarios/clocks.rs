@@ -1,7 +1,8 @@
 //! Start times: against an independent reader, and in shifted time namespaces.
 
+use crate::programs::{contend, given_record};
 use crate::record::{decode, encode};
-use crate::support::{Child, ID, compare_by_start, contend, given_record, observe};
+use crate::support::{Child, ID, compare_by_start, observe};
 use crate::sys;
 use lock_core::identity::{Comparison, OwnerId, OwnerIdentity, OwnerKind, Process, TimeOffset};
 use rustix::thread::UnshareFlags;
@@ -74,6 +75,17 @@ pub(crate) fn shifted_by_less_than_a_tick() {
     assert_eq!((seen.start, seen.time_offset), (here.start, None));
     assert_eq!(compare_by_start(&here, &seen), Comparison::Unknown);
     assert_eq!(seen.gaps.len(), 1);
+}
+
+/// L13: not being allowed to look is not the same as a kernel without time namespaces.
+pub(crate) fn hidden() {
+    sys::deny(libc::SYS_readlinkat, rustix::io::Errno::ACCESS);
+    let me = ID.this_process();
+    assert_eq!(me.time_offset, None);
+    assert!(me.start.is_some());
+    let seen = ID.observe(&me, &me);
+    assert_eq!((seen.start, seen.time_offset), (me.start, None));
+    assert_eq!(compare_by_start(&me, &seen), Comparison::Unknown);
 }
 
 /// L13: `setns` moves a running process to other clocks, and its own start time with it.

@@ -1,6 +1,7 @@
 //! Who holds a byte of a file.
 
-use crate::support::{Child, ID, Parent, run};
+use crate::programs::run;
+use crate::support::{Child, ID, Parent};
 use crate::{states, sys};
 use lock_core::identity::OwnerIdentity;
 use rustix::fs::{FlockOperation, flock};

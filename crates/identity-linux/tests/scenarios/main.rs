@@ -4,7 +4,6 @@
 //! Each one runs in a process of its own, mostly behind `unshare(1)`: this program started
 //! again with `--scenario <name>`. It has to say that it came to its end; a scenario that this
 //! machine cannot do is listed as ignored, with the reason on standard error.
-#![cfg_attr(not(target_os = "linux"), allow(unused, reason = "Linux only"))]
 
 #[cfg(target_os = "linux")]
 mod capture;
@@ -16,6 +15,8 @@ mod holders;
 mod mounts;
 #[cfg(target_os = "linux")]
 mod namespaces;
+#[cfg(target_os = "linux")]
+mod programs;
 #[cfg(target_os = "linux")]
 mod record;
 #[cfg(target_os = "linux")]
@@ -40,7 +41,7 @@ mod linux {
     //! The scenarios, and the three things that this program can be: the test, one scenario,
     //! a helper of one.
 
-    use super::{capture, clocks, holders, mounts, namespaces, reuse, states, support, sys};
+    use super::{capture, clocks, holders, mounts, namespaces, programs, reuse, states, sys};
     use libtest_mimic::{Arguments, Failed, Trial};
     use std::process::{Command, ExitCode};
 
@@ -59,7 +60,9 @@ mod linux {
         ("l4_dead_leader_of_a_living_group", NOTHING, reuse::number_of_a_living_group),
         ("l5_zombie", NOTHING, states::zombie),
         ("l6_zombie_leader_with_a_living_thread", NOTHING, states::zombie_leader),
+        ("l6_captured_without_a_leader", NOTHING, states::without_a_leader),
         ("l7_stopped", NOTHING, states::stopped),
+        ("l13_clocks_that_may_not_be_seen", NOTHING, clocks::hidden),
         ("l17_exec_keeps_the_identity", NOTHING, capture::exec),
         ("l17_forked_children_capture_anew", NOTHING, capture::forks),
         ("l18_no_descriptors_left", NOTHING, states::no_descriptors_left),
@@ -81,6 +84,11 @@ mod linux {
         ("l11_parent_and_child_namespaces", NOTHING, namespaces::nested),
         ("l11_other_boots_handle", NOTHING, namespaces::handle_of_another_boot),
         ("l12_procfs_of_the_parent_namespace", FOREIGN_PROC, mounts::foreign_procfs),
+        (
+            "l12_procfs_of_the_parent_same_number",
+            OWN_PIDS,
+            mounts::foreign_procfs_with_the_same_number,
+        ),
         ("l12_procfs_of_a_child_namespace", NOTHING, namespaces::procfs_of_a_child),
         ("l12_no_procfs", OWN_MOUNTS, mounts::no_procfs),
         ("l12_subset_pid", OWN_MOUNTS, mounts::subset_pid),
@@ -109,7 +117,7 @@ mod linux {
                 scenario();
                 println!("done: {name}");
             }
-            ["--role", "hold", pid] => support::hold(pid.parse().unwrap()),
+            ["--role", "hold", pid] => programs::hold(pid.parse().unwrap()),
             ["--role", "report"] => capture::report(),
             ["--role", "contend", check] => {
                 sys::do_not_outlive();
@@ -149,7 +157,7 @@ mod linux {
     }
 
     fn run(name: &str, within: Within) -> Result<(), Failed> {
-        let done = support::in_namespaces(within).args(["--scenario", name]).output()?;
+        let done = programs::in_namespaces(within).args(["--scenario", name]).output()?;
         let told = String::from_utf8_lossy(&done.stdout);
         if done.status.success() && told.contains(&format!("done: {name}")) {
             return Ok(());

@@ -1,11 +1,14 @@
 //! A `/proc` that hides, belongs to somebody else, is missing, or was mounted over.
 
+use crate::programs::{next_pid, run};
 use crate::support::{
-    Child, ID, PIDFD_ANSWERS, compare_by_start, observe, run, where_pidfd_open_answers,
+    Child, ID, PIDFD_ANSWERS, compare_by_start, observe, where_pidfd_open_answers,
 };
 use crate::sys;
 use lock_core::identity::{BootId, Comparison, OwnerId, OwnerIdentity, Process};
 use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
+use std::os::unix::fs::MetadataExt;
 
 /// Nobody in particular.
 const NOBODY: u32 = 65534;
@@ -67,7 +70,34 @@ pub(crate) fn foreign_procfs() {
             assert_eq!(observe(&owner).process, Process::Gone, "{answer:?}");
         });
     }
-    assert!(ID.lock_holders(0, 0, 0).is_empty());
+    // The lock is to be seen in that procfs, under a number that means something else here.
+    let file = tempfile::tempfile().unwrap();
+    sys::lock_byte(&file, libc::F_OFD_SETLK, 0);
+    let found = file.metadata().unwrap();
+    assert!(ID.lock_holders(found.dev(), found.ino(), 0).is_empty());
+}
+
+/// L12: a procfs of the outer namespace in which this process has, by chance, the very number
+/// that it has in its own.
+pub(crate) fn foreign_procfs_with_the_same_number() {
+    const PID: u32 = 500;
+    sys::unshare(UnshareFlags::NEWPID);
+    let mut first = Child::fork(|parent| {
+        next_pid(PID);
+        parent.tell("ready");
+        parent.wait();
+        Child::fork(|_| {
+            assert_eq!(rustix::process::getpid().as_raw_pid().cast_unsigned(), PID);
+            let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+            assert!(stat.starts_with(&format!("{PID} (")), "{stat}");
+            assert_eq!(ID.this_process().start, None);
+        })
+        .join();
+    });
+    first.line();
+    next_pid(PID);
+    first.go();
+    first.join();
 }
 
 /// L12: without `/proc`, pidfds say who lives and who is who.

@@ -1,7 +1,8 @@
 //! Pid namespaces: a pid from another one means nothing here.
 
 use crate::linux::OWN_PIDS;
-use crate::support::{Child, Holder, ID, contend, given_record, observe};
+use crate::programs::{Holder, contend, given_record};
+use crate::support::{Child, ID, observe};
 use lock_core::identity::{BootId, Comparison, OwnerId, OwnerIdentity, Process};
 
 /// The given record is of another namespace that is not inside this one.

@@ -1,7 +1,8 @@
 //! Pids that were given to somebody else.
 
+use crate::programs::next_pid;
 use crate::support::{
-    Child, ID, PIDFD_ANSWERS, compare_by_start, next_pid, observe, where_pidfd_open_answers,
+    Child, ID, PIDFD_ANSWERS, compare_by_start, observe, where_pidfd_open_answers,
 };
 use lock_core::identity::{Comparison, OwnerIdentity, Process};
 use rustix::process::{WaitOptions, setpgid};

@@ -7,6 +7,7 @@ use crate::support::{
 use crate::sys;
 use lock_core::identity::{Comparison, Observed, OwnerId, OwnerIdentity, OwnerKind, Process};
 use rustix::process::{Resource, Rlimit, Signal, WaitOptions, getrlimit, setrlimit};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// L1: the name that a process gives itself stands in the middle of the text that is parsed.
@@ -94,6 +95,40 @@ pub(crate) fn zombie_leader() {
     }
 }
 
+/// L6: a thread that outlived its leader asks who it is. `/proc/self` is the leader's, and
+/// shows no namespaces any more: that is not "no time namespaces".
+pub(crate) fn without_a_leader() {
+    let mut child = Child::fork(|parent| {
+        let mut parent = parent.clone();
+        std::thread::spawn(move || {
+            while !std::fs::read_to_string("/proc/self/stat").unwrap().contains(") Z ") {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let me = ID.this_process();
+            parent.tell(&encode(&me));
+            let seen = ID.observe(&me, &me);
+            parent.tell(&encode(&OwnerId {
+                start: seen.start,
+                time_offset: seen.time_offset,
+                ..me
+            }));
+            std::thread::sleep(Duration::from_secs(60));
+        });
+        sys::exit_thread();
+    });
+    let owner = decode(&child.line());
+    let by_itself = decode(&child.line());
+    let me = ID.this_process();
+    assert_eq!(owner.pid, child.pid);
+    assert_eq!(owner.namespace, me.namespace);
+    assert_eq!(owner.time_offset, None);
+    assert_eq!(by_itself, owner);
+    let seen = observe(&owner);
+    assert_eq!((seen.unique, seen.start), (owner.unique, owner.start));
+    assert!(owner.unique.is_some() && owner.start.is_some());
+    assert_eq!(owner.compare_incarnation(&seen), Comparison::Same);
+}
+
 /// L7: stopped is alive.
 pub(crate) fn stopped() {
     let (mut child, owner) = Child::holder();
@@ -134,7 +169,13 @@ pub(crate) fn no_descriptors_left() {
         // A namespace that cannot be told may be another one.
         assert_eq!(ID.observe(&dead, &me).process, Process::Unknown);
 
-        // The poor capture was not kept.
+        // A poor capture is not kept. With two descriptors left, some facts can be had.
+        setrlimit(Resource::Nofile, usual).unwrap();
+        let next = std::fs::File::open("/").unwrap().as_raw_fd();
+        let two = Rlimit { current: Some(next as u64 + 2), maximum: usual.maximum };
+        setrlimit(Resource::Nofile, two).unwrap();
+        let me = ID.this_process();
+        assert!(me.unique.is_some() && me.start.is_none(), "{me:?}");
         setrlimit(Resource::Nofile, usual).unwrap();
         let me = ID.this_process();
         assert!(me.start.is_some() && me.namespace == alive.namespace, "{me:?}");

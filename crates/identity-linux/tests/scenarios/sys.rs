@@ -118,11 +118,11 @@ fn install(filter: &mut [libc::sock_filter]) {
     assert_eq!(returned, 0, "seccomp: {}", std::io::Error::last_os_error());
 }
 
-/// Makes `pidfd_open(2)` fail with `errno` from now on: old kernels, sandboxes.
-pub(crate) fn deny_pidfd_open(errno: Errno) {
+/// Makes a system call fail with `errno` from now on, as on old kernels and in sandboxes.
+pub(crate) fn deny(call: c_long, errno: Errno) {
     install(&mut [
         load(0),
-        jump(libc::BPF_JEQ, libc::SYS_pidfd_open as u32, 0, 1),
+        jump(libc::BPF_JEQ, call as u32, 0, 1),
         answer(libc::SECCOMP_RET_ERRNO | errno.raw_os_error() as u32),
         answer(libc::SECCOMP_RET_ALLOW),
     ]);
