@@ -54,11 +54,8 @@ fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {
     let stale = total.locks.iter().filter(|l| l.inspection.state() == State::Stale).count();
     let litter = &total.litter.swept;
     let printed = if json {
-        let locks = total
-            .locks
-            .iter()
-            .map(|l| Report { removed: Some(l.removed), ..Report::new(&l.inspection) })
-            .collect();
+        let locks =
+            total.locks.iter().map(|l| Report::new(&l.inspection).removed(l.removed)).collect();
         let litter = litter.iter().map(|p| p.display().to_string()).collect();
         print_json(&Document { schema: 1, locks, removed, litter })
     } else {

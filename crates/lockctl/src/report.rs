@@ -24,7 +24,7 @@ pub(crate) struct Report {
     evidence: Vec<Evidence>,
     /// Only in `doctor`'s reports.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) removed: Option<bool>,
+    removed: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,6 +87,11 @@ impl Report {
             report.evidence.push(Evidence { source: "record", finding: "unreadable", detail });
         }
         report
+    }
+
+    /// The same in a report of `doctor`.
+    pub(crate) fn removed(self, removed: bool) -> Self {
+        Self { removed: Some(removed), ..self }
     }
 }
 

@@ -75,13 +75,8 @@ fn hold_for(guard: SessionGuard, mut command: Command, max_hold: Option<Duration
     command.env("LOCKCTL_ID", guard.record().id.as_deref().unwrap_or_default());
     let program = command.get_program().to_string_lossy().into_owned();
     let path = guard.path().display().to_string();
-    let (ended, lost) = match supervise::run(&guard, command, max_hold) {
-        Ok(ended) => {
-            let lost = matches!(ended, Ended::Lost(_));
-            (Ok(ended), lost)
-        }
-        Err(error) => (Err(error), false),
-    };
+    let ended = supervise::run(&guard, command, max_hold);
+    let noticed = matches!(ended, Ok(Ended::Lost));
     let lost = match guard.release() {
         ReleaseOutcome::Lost => true,
         ReleaseOutcome::Abandoned(error) => {
@@ -89,10 +84,17 @@ fn hold_for(guard: SessionGuard, mut command: Command, max_hold: Option<Duration
                 "lockctl: {path} was let go, but could not be removed: {error}; the next process \
                  that wants the lock removes it"
             );
-            lost
+            noticed
         }
-        ReleaseOutcome::Released | ReleaseOutcome::StillHeld | ReleaseOutcome::Forked => lost,
+        ReleaseOutcome::Released | ReleaseOutcome::StillHeld | ReleaseOutcome::Forked => noticed,
     };
+    if lost {
+        eprintln!(
+            "lockctl: the lock {path} was lost while the command ran: somebody else may have \
+             written meanwhile"
+        );
+        return exit::LOST;
+    }
     match ended {
         Err(error) => {
             eprintln!("lockctl: cannot run {program}: {error}");
@@ -102,18 +104,12 @@ fn hold_for(guard: SessionGuard, mut command: Command, max_hold: Option<Duration
                 exit::CANNOT_RUN
             }
         }
-        Ok(_) if lost => {
-            eprintln!(
-                "lockctl: the lock {path} was lost while the command ran: somebody else may have \
-                 written meanwhile"
-            );
-            exit::LOST
-        }
-        Ok(Ended::Overdue(_)) => {
+        Ok(Ended::Lost) => exit::LOST,
+        Ok(Ended::Overdue) => {
             let limit = max_hold.map(lock_core::rough).unwrap_or_default();
             eprintln!("lockctl: the command was stopped: it may hold the lock for {limit} at most");
             exit::OVERDUE
         }
-        Ok(Ended::ByItself(status) | Ended::Lost(status)) => supervise::code_of(status),
+        Ok(Ended::ByItself(status)) => supervise::code_of(status),
     }
 }

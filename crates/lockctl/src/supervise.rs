@@ -29,9 +29,9 @@ pub(crate) enum Ended {
     /// On its own account.
     ByItself(ExitStatus),
     /// Stopped, because its time was up.
-    Overdue(ExitStatus),
+    Overdue,
     /// Stopped, because the lock was lost.
-    Lost(ExitStatus),
+    Lost,
 }
 
 /// What the supervisor wakes up for.
@@ -70,8 +70,8 @@ pub(crate) fn run(
         if let Some(status) = child.try_wait()? {
             return Ok(match stopping {
                 None => Ended::ByItself(status),
-                Some(Stopping { lost: true, .. }) => Ended::Lost(status),
-                Some(Stopping { lost: false, .. }) => Ended::Overdue(status),
+                Some(Stopping { lost: true, .. }) => Ended::Lost,
+                Some(Stopping { lost: false, .. }) => Ended::Overdue,
             });
         }
         let now = Instant::now();

@@ -11,7 +11,6 @@ use super::bound::Bound;
 use super::publish::{Fresh, Written};
 use super::sys::{Access, Byte, Sys};
 use super::{LockFile, sys, take};
-use crate::error::LockError;
 use crate::filesystem::FsClass;
 use crate::process::ProcessMark;
 use crate::record::LockRecord;
@@ -64,7 +63,7 @@ pub struct Guard<S: Sys = sys::Native> {
     held: Arc<Held<S>>,
 }
 
-struct Held<S: Sys> {
+pub(super) struct Held<S: Sys> {
     lock: LockFile<S>,
     bound: Bound<S>,
     /// A second description for the binding byte, where children inherit the first: a byte
@@ -81,49 +80,12 @@ struct Held<S: Sys> {
 }
 
 impl<S: Sys> Guard<S> {
-    pub(super) fn new(
-        lock: &LockFile<S>,
-        fresh: Fresh<S>,
-        mark: ProcessMark,
-        registration: Registration,
-    ) -> Self {
-        let lock = lock.clone();
-        let Fresh { bound, written: Written { record, content, class } } = fresh;
-        let live = Mutex::new(true);
-        let binding = None;
-        let held = Held { lock, bound, binding, record, content, class, mark, live, registration };
+    /// The first handle. From here on threads of this process can find it by its record.
+    pub(super) fn new(held: Held<S>) -> Self {
         let held = Arc::new(held);
         let shared: Arc<dyn Any + Send + Sync> = held.clone();
         held.registration.share(&shared);
         Self { held }
-    }
-
-    /// Whether the owner byte can be relied on, or is not claimed anyway. Only file systems
-    /// whose locks may not reach the next open need the test, and need it every time.
-    pub(super) fn passes_self_test(&self) -> bool {
-        let Held { lock, bound, record, class, .. } = &*self.held;
-        match class {
-            FsClass::Local | FsClass::Volatile => true,
-            FsClass::GuestLocal | FsClass::Network | FsClass::Unknown => {
-                record.kernel_lock.is_none() || lock.sees_own_lock(bound).unwrap_or(false)
-            }
-        }
-    }
-
-    /// Lets children inherit the owner byte.
-    pub(super) fn inheritable(mut self, wanted: bool) -> Result<Self, LockError> {
-        let Some(held) = Arc::get_mut(&mut self.held).filter(|_| wanted) else { return Ok(self) };
-        let sys = held.lock.sys();
-        let fail = LockError::io("prepare for inheritance", held.lock.path());
-        let second = sys.open(held.bound.record_place(&held.lock), Access::Lock);
-        let prepared = second.and_then(|(second, facts)| match &mut held.bound {
-            Bound::File { file, facts: own, .. } if own.same_file(&facts) => Ok((file, second)),
-            _ => Err(io::Error::other("it was replaced meanwhile")),
-        });
-        let (file, second) = prepared.map_err(fail)?;
-        sys.make_inheritable(file).map_err(LockError::io("inherit", held.lock.path()))?;
-        held.binding = Some(second);
-        Ok(self)
     }
 
     /// The lock's path.
@@ -198,6 +160,43 @@ impl<S: Sys> Guard<S> {
 }
 
 impl<S: Sys> Held<S> {
+    pub(super) fn new(
+        lock: &LockFile<S>,
+        fresh: Fresh<S>,
+        mark: ProcessMark,
+        registration: Registration,
+    ) -> Self {
+        let Fresh { bound, written: Written { record, content, class } } = fresh;
+        let (lock, binding, live) = (lock.clone(), None, Mutex::new(true));
+        Self { lock, bound, binding, record, content, class, mark, live, registration }
+    }
+
+    /// Whether the owner byte can be relied on, or is not claimed anyway. Only file systems
+    /// whose locks may not reach the next open need the test, and need it every time.
+    pub(super) fn passes_self_test(&self) -> bool {
+        match self.class {
+            FsClass::Local | FsClass::Volatile => true,
+            FsClass::GuestLocal | FsClass::Network | FsClass::Unknown => {
+                self.record.kernel_lock.is_none()
+                    || self.lock.sees_own_lock(&self.bound).unwrap_or(false)
+            }
+        }
+    }
+
+    /// Lets children inherit the owner byte.
+    pub(super) fn make_inheritable(&mut self) -> io::Result<()> {
+        let sys = self.lock.sys();
+        let (second, seen) = sys.open(self.bound.record_place(&self.lock), Access::Lock)?;
+        match &mut self.bound {
+            Bound::File { file, facts, .. } if facts.same_file(&seen) => {
+                sys.make_inheritable(file)?;
+            }
+            _ => return Err(io::Error::other("it was replaced meanwhile")),
+        }
+        self.binding = Some(second);
+        Ok(())
+    }
+
     fn take_binding(&self, patience: Duration) -> io::Result<Option<BindingByte<'_, S>>> {
         let sys = self.lock.sys();
         // A held lock always has its file.

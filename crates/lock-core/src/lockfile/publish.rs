@@ -5,7 +5,7 @@ use std::io;
 use super::LockFile;
 use super::bound::{Bound, OpenDir};
 use super::directory::{Layout, OWNER_FILE};
-use super::guard::Guard;
+use super::guard::{Guard, Held};
 use super::stage::{DirStage, Stage};
 use super::sys::{Access, Byte, Facts, Place, Sys};
 use crate::error::LockError;
@@ -100,14 +100,17 @@ impl<S: Sys> LockFile<S> {
                 Published::Contended => return Ok(Attempt::Contended),
                 Published::Again => {}
                 Published::Done(fresh) => {
-                    let guard = Guard::new(self, *fresh, mark, registration);
-                    if guard.passes_self_test() {
-                        return Ok(Attempt::Acquired(guard.inheritable(stamp.inheritable)?));
+                    let mut held = Held::new(self, *fresh, mark, registration);
+                    if held.passes_self_test() {
+                        if stamp.inheritable {
+                            let fail = LockError::io("let children inherit", self.path());
+                            held.make_inheritable().map_err(fail)?;
+                        }
+                        return Ok(Attempt::Acquired(Guard::new(held)));
                     }
-                    // Our own lock cannot be seen through another open: take the file back and
-                    // publish one that claims nothing.
+                    // Our own lock cannot be seen through another open: dropping `held` takes
+                    // the file back. Publish one that claims nothing.
                     ways.claim = false;
-                    drop(guard);
                 }
             }
         }
