@@ -153,6 +153,9 @@ impl Assessment {
                      which is opt-in."
                         .to_owned()
                 }
+                Verdict::Alive(Life::Inherited) => {
+                    "It is free as soon as the last process that inherited it is gone.".to_owned()
+                }
                 Verdict::Alive(_) => "It is free as soon as the owner lets go or dies.".to_owned(),
                 Verdict::Dead(_) => "It is only reported, as the policy says.".to_owned(),
                 Verdict::Unverifiable(Doubt::NoOwner) => {
