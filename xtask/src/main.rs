@@ -1,2 +1,28 @@
-//! The project's own tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask ci`, and what later proofs and the cross-OS matrix add.
+
+mod ci;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "The project's own tasks", arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Format check, clippy, rustdoc and every test, with warnings as errors.
+    Ci,
+    /// Short form of the benchmarks: what an uncontended lock costs beside its floor.
+    Bench,
+}
+
+fn main() -> Result<()> {
+    match Args::parse().task {
+        Task::Ci => ci::run(),
+        Task::Bench => ci::bench(),
+    }
+}

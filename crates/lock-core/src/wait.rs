@@ -36,6 +36,7 @@ impl Signal {
     }
 
     /// Wakes whoever waits.
+    #[cfg(target_os = "linux")]
     fn set(&self) {
         let mut state = self.state();
         state.set = true;

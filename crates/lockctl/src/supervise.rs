@@ -38,8 +38,10 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 enum Event {
     /// A child changed state.
+    #[cfg(unix)]
     Child,
     /// Somebody sent this process, and not its whole terminal, a signal to pass on.
+    #[cfg(unix)]
     Forward(i32),
     /// Something happened to the lock file.
     Lock,
@@ -96,8 +98,11 @@ pub(crate) fn run(
         };
         let nap = next.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
         match inbox.recv_timeout(nap) {
+            #[cfg(unix)]
             Ok(Event::Forward(signal)) => os::forward(&child, signal),
-            Ok(Event::Child | Event::Lock) | Err(RecvTimeoutError::Timeout) => {}
+            #[cfg(unix)]
+            Ok(Event::Child) => {}
+            Ok(Event::Lock) | Err(RecvTimeoutError::Timeout) => {}
             // Both senders live as long as the process.
             Err(RecvTimeoutError::Disconnected) => thread::sleep(nap),
         }

@@ -12,8 +12,6 @@ pub(super) fn watch_signals(_events: Sender<Event>) -> io::Result<()> {
 
 pub(super) fn terminate(_child: &Child) {}
 
-pub(super) fn forward(_child: &Child, _signal: i32) {}
-
 pub(crate) fn code_of(status: ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }

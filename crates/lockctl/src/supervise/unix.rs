@@ -1,33 +1,33 @@
 //! Signals and exit statuses on Unix.
 
-use std::io;
+use std::io::{self, PipeWriter, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::Sender;
 use std::thread;
 
+use libc::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::SignalsInfo;
-use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::Cause;
 
 use super::Event;
 
 /// Starts reporting signals. From here on they no longer end this process.
 pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
     let ignored = ignored_signals();
-    let wanted = [SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT]
-        .into_iter()
+    let (mut reader, writer) = io::pipe()?;
+    // A handler must never block. A full pipe means that enough wake-ups are on their way.
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK)?;
+    for signal in [SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         // What `nohup` and shells made us ignore stays ignored, here and in the command.
-        .filter(|signal| ignored >> (signal - 1) & 1 == 0);
-    let mut signals = SignalsInfo::<WithOrigin>::new(wanted)?;
+        if (ignored >> (signal - 1)) & 1 == 0 {
+            sys::report(signal, writer.try_clone()?)?;
+        }
+    }
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for origin in &mut signals {
-            let event = match origin.signal {
+        let mut byte = [0];
+        while reader.read_exact(&mut byte).is_ok() {
+            let event = match i32::from(byte[0]) {
                 SIGCHLD => Event::Child,
-                // A terminal signals its whole foreground group: the command got it already.
-                _ if matches!(origin.cause, Cause::Kernel) => continue,
                 signal => Event::Forward(signal),
             };
             if events.send(event).is_err() {
@@ -36,6 +36,31 @@ pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+mod sys {
+    //! Signal handlers.
+    #![allow(unsafe_code, reason = "what runs in a signal handler is for the author to vouch for")]
+
+    use std::io;
+
+    use super::PipeWriter;
+
+    /// Writes the signal's number to `to` each time it arrives, unless a terminal sent it: then
+    /// the whole foreground group, the command included, got it already.
+    pub(super) fn report(signal: i32, to: PipeWriter) -> io::Result<()> {
+        let number = u8::try_from(signal).map_err(io::Error::other)?;
+        let handler = move |info: &libc::siginfo_t| {
+            // Positive codes are the kernel's own (`sigaction(2)`), for SIGCHLD always.
+            if info.si_code <= 0 || signal == libc::SIGCHLD {
+                let _ = rustix::io::write(&to, &[number]);
+            }
+        };
+        // SAFETY: the handler only reads its captures and calls write(2), which is
+        // async-signal-safe; it neither allocates nor locks.
+        unsafe { signal_hook_registry::register_sigaction(signal, handler) }?;
+        Ok(())
+    }
 }
 
 /// The set of ignored signals, from `/proc/self/status`; empty where that is not to be had.
