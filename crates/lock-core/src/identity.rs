@@ -307,6 +307,25 @@ impl OwnerIdentity for UnverifiedIdentity {
     }
 }
 
+/// This machine's way to identify processes, as an `Arc<dyn OwnerIdentity>`.
+///
+/// A macro, because the crate that uses it must depend on the identity crates (each on its own
+/// `cfg(target_os)`): this crate, which they depend on, cannot.
+#[macro_export]
+macro_rules! native_identity {
+    () => {{
+        #[cfg(target_os = "linux")]
+        let identity = ::identity_linux::LinuxIdentity::new();
+        #[cfg(target_os = "macos")]
+        let identity = ::identity_macos::MacosIdentity;
+        #[cfg(windows)]
+        let identity = ::identity_windows::WindowsIdentity;
+        #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+        let identity = $crate::UnverifiedIdentity;
+        ::std::sync::Arc::new(identity) as ::std::sync::Arc<dyn $crate::OwnerIdentity>
+    }};
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

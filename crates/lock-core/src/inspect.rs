@@ -105,19 +105,6 @@ impl<S: Sys> LockFile<S> {
         }
     }
 
-    /// Removes a stale lock, if `policy` still says so under its binding byte. For sweeps.
-    ///
-    /// # Errors
-    /// As for [`reclaim`](Self::reclaim).
-    pub fn reclaim_if_stale(
-        &self,
-        look: &Look<S>,
-        policy: &Policy,
-    ) -> Result<Reclaimed, LockError> {
-        const PATIENCE: Duration = Duration::from_millis(500);
-        self.reclaim(look, PATIENCE, |again| again.decide(policy).action == Action::Reclaim)
-    }
-
     /// A human's override: removes exactly the lock that was shown, whatever the verdict.
     ///
     /// # Errors

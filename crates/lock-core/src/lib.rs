@@ -52,7 +52,10 @@
 
 mod acquire;
 mod assess;
+#[cfg(feature = "tokio")]
+pub mod asynchronous;
 mod clock;
+mod doctor;
 mod error;
 pub mod evidence;
 pub mod filesystem;
@@ -70,6 +73,7 @@ mod wait;
 pub use acquire::{AcquireError, Acquisition, Contention, Pause, Request, Step};
 pub use assess::{AgeClock, Assessment};
 pub use clock::{Clock, SystemClock};
+pub use doctor::{Sweep, Swept};
 pub use error::LockError;
 pub use identity::{OwnerIdentity, UnverifiedIdentity};
 pub use inspect::{Inspection, State};

@@ -1,8 +1,8 @@
 //! `lockctl … doctor`: sweeping directories.
 
-use lock_core::State;
+use lock_core::{State, Sweep};
 use serde::Serialize;
-use session_lock::{SessionOptions, Sweep, sweep};
+use session_lock::{SessionOptions, sweep};
 
 use crate::args::SessionDoctor;
 use crate::exit;
@@ -27,18 +27,13 @@ pub(crate) fn session(args: &SessionDoctor) -> u8 {
     let mut readable = true;
     for directory in &args.directories {
         match sweep(directory, &options, args.fix) {
-            Ok(sweep) => {
-                total.locks.extend(sweep.locks);
-                total.litter.swept.extend(sweep.litter.swept);
-                total.litter.obstructed.extend(sweep.litter.obstructed);
-            }
+            Ok(sweep) => total.merge(sweep),
             Err(error) => {
                 eprintln!("lockctl: {error}");
                 readable = false;
             }
         }
     }
-    total.locks.sort_by(|a, b| a.inspection.path.cmp(&b.inspection.path));
     conclude(&total, args.fix, args.json, readable)
 }
 

@@ -33,26 +33,24 @@
 //! any time; write inside [`SessionGuard::section`] where that must not happen. Linux only, so
 //! far. Records of OpenClaw are judged as OpenClaw judges them: by pid, start time and age.
 
-#[cfg(feature = "tokio")]
-mod async_acquire;
 mod error;
 mod lock;
-mod native;
 mod options;
 mod path;
 mod policy;
 mod sweep;
 
-#[cfg(feature = "tokio")]
-pub use async_acquire::{AsyncSessionGuard, OwnerHome};
 pub use error::SessionLockError;
 pub use lock::{SessionGuard, SessionLock};
 pub use lock_core::ReleaseOutcome;
 #[cfg(feature = "tokio")]
+pub use lock_core::asynchronous::{AsyncGuard as AsyncSessionGuard, OwnerHome};
+#[cfg(feature = "tokio")]
 pub use lock_core::evidence::Attested;
+pub use lock_core::{Sweep, Swept};
 pub use options::{
     DEFAULT_MAX_HOLD, DEFAULT_STALE_AFTER, DEFAULT_TIMEOUT, MAX_HOLD_CAP, SessionOptions,
     TIMEOUT_GRACE, max_hold_from_timeout,
 };
 pub use policy::{acquire_policy, sweep_policy};
-pub use sweep::{Sweep, Swept, sweep};
+pub use sweep::sweep;

@@ -106,6 +106,36 @@ impl SessionLock {
         Ok(self.acquisition().block(waiting)?)
     }
 
+    /// Takes the lock without blocking the runtime.
+    ///
+    /// # Errors
+    /// See [`SessionLockError`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind: a lock that is had just then is released.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time enabled.
+    #[cfg(feature = "tokio")]
+    pub async fn acquire_async(&self) -> Result<crate::AsyncSessionGuard, SessionLockError> {
+        Ok(self.acquisition().wait(None).await?)
+    }
+
+    /// The same, asking `home` about owners who cannot be verified locally.
+    ///
+    /// # Errors
+    /// See [`SessionLockError`].
+    ///
+    /// # Cancel safety
+    /// As for [`acquire_async`](Self::acquire_async).
+    #[cfg(feature = "tokio")]
+    pub async fn acquire_asking(
+        &self,
+        home: &dyn crate::OwnerHome,
+    ) -> Result<crate::AsyncSessionGuard, SessionLockError> {
+        Ok(self.acquisition().wait(Some(home)).await?)
+    }
+
     /// Who holds it, on what evidence, and what would happen next. Changes nothing.
     #[must_use]
     pub fn inspect(&self) -> Inspection {

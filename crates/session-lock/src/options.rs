@@ -60,7 +60,7 @@ impl SessionOptions {
             inheritable: false,
             single_host: false,
             fail_when_stale: false,
-            identity: crate::native::identity(),
+            identity: lock_core::native_identity!(),
             clock: Arc::new(SystemClock),
         }
     }

@@ -4,31 +4,10 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use lock_core::lockfile::{Litter, Reclaimed};
-use lock_core::{Inspection, State};
+use lock_core::Sweep;
 
 use crate::policy::sweep_policy;
 use crate::{SessionLock, SessionLockError, SessionOptions};
-
-/// One lock that a sweep looked at.
-#[derive(Debug)]
-pub struct Swept {
-    /// What it found.
-    pub inspection: Inspection,
-    /// Whether it removed the lock.
-    pub removed: bool,
-    /// Why it could not remove a lock that it wanted to.
-    pub obstacle: Option<String>,
-}
-
-/// What a sweep found.
-#[derive(Debug, Default)]
-pub struct Sweep {
-    /// The locks, sorted by name.
-    pub locks: Vec<Swept>,
-    /// What crashes left beside them.
-    pub litter: Litter,
-}
 
 /// Looks at every `*.jsonl.lock` in `directory`, and removes the stale ones if `fix` is set.
 ///
@@ -53,35 +32,14 @@ pub fn sweep(
         .map_err(fail)?;
     names.retain(|name| is_session_lock(name));
     names.sort();
-    let sweep_one =
-        |name| sweep_one(&SessionLock::at(resolved.join(name), options.clone()), options, fix);
-    let locks = names.into_iter().filter_map(sweep_one).collect();
+    let policy = sweep_policy(options.stale_after);
+    let lock = |name| SessionLock::at(resolved.join(name), options.clone()).file;
+    let locks = names.into_iter().filter_map(|name| lock(name).tend(&policy, fix)).collect();
     // Any name will do: litter is told by its own.
-    let litter = SessionLock::at(resolved.join("any"), options.clone()).file.sweep_litter(fix)?;
+    let litter = lock("any".into()).sweep_litter(fix)?;
     Ok(Sweep { locks, litter })
 }
 
 fn is_session_lock(name: &OsStr) -> bool {
     name.as_encoded_bytes().ends_with(b".jsonl.lock")
-}
-
-/// `None`: the lock went away before it could be looked at.
-fn sweep_one(lock: &SessionLock, options: &SessionOptions, fix: bool) -> Option<Swept> {
-    let policy = sweep_policy(options.stale_after);
-    let (inspection, look) = lock.file.inspect_pinned(&policy);
-    let mut swept = Swept { inspection, removed: false, obstacle: None };
-    match (swept.inspection.state(), look) {
-        (State::Unlocked, _) => return None,
-        (State::Stale, Some(look)) if fix => match lock.file.reclaim_if_stale(&look, &policy) {
-            Ok(Reclaimed::Removed) => swept.removed = true,
-            Ok(Reclaimed::Changed) => {}
-            Ok(Reclaimed::Busy) => {
-                swept.obstacle = Some("another process is at work on it".to_owned());
-            }
-            Ok(Reclaimed::Denied(error)) => swept.obstacle = Some(error.to_string()),
-            Err(error) => swept.obstacle = Some(error.to_string()),
-        },
-        _ => {}
-    }
-    Some(swept)
 }

@@ -1,16 +1,16 @@
 //! Acquisition on tokio: waits without a thread, makes no lock call on a runtime thread.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lock_core::evidence::Attested;
-use lock_core::record::LockRecord;
-use lock_core::verdict::{Doubt, Verdict};
-use lock_core::{Acquisition, Assessment, ReleaseOutcome, Step};
 use tokio::time::{Instant, timeout};
 
-use crate::{SessionGuard, SessionLock, SessionLockError};
+use crate::acquire::{AcquireError, Acquisition, Step};
+use crate::assess::Assessment;
+use crate::evidence::Attested;
+use crate::lockfile::{Guard, ReleaseOutcome};
+use crate::record::LockRecord;
+use crate::verdict::{Doubt, Verdict};
 
 /// Asks about owners whom this kernel cannot see: an orchestrator, a lease service.
 ///
@@ -28,15 +28,15 @@ pub trait OwnerHome: Send + Sync {
 /// How often an owner's home is asked about one and the same record.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// A session lock held by a task. Releasing and dropping happen off the runtime's own threads,
+/// A lock held by a task. Releasing and dropping happen off the runtime's own threads,
 /// because lock calls can block in the kernel (NFS during a server's grace period).
 #[derive(Debug)]
 #[must_use = "the lock is released as soon as the guard is dropped"]
-pub struct AsyncSessionGuard(Option<SessionGuard>);
+pub struct AsyncGuard(Option<Guard>);
 
-impl AsyncSessionGuard {
+impl AsyncGuard {
     /// The guard itself, for its other methods. They make system calls on the calling thread.
-    pub fn get(&self) -> &SessionGuard {
+    pub fn get(&self) -> &Guard {
         self.0.as_ref().expect("only release and drop take it")
     }
 
@@ -50,7 +50,7 @@ impl AsyncSessionGuard {
     }
 }
 
-impl Drop for AsyncSessionGuard {
+impl Drop for AsyncGuard {
     fn drop(&mut self) {
         let Some(guard) = self.0.take() else { return };
         match tokio::runtime::Handle::try_current() {
@@ -60,40 +60,20 @@ impl Drop for AsyncSessionGuard {
     }
 }
 
-impl SessionLock {
-    /// Takes the lock without blocking the runtime.
+impl Acquisition {
+    /// Goes on until the lock is had or the time is up, without blocking the runtime, and asks
+    /// `home` about owners who cannot be verified locally.
     ///
     /// # Errors
-    /// See [`SessionLockError`].
+    /// The lock was not had in time, or the protocol could not go on.
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind: a lock that is had just then is released.
     ///
     /// # Panics
     /// Outside a tokio runtime with time enabled.
-    pub async fn acquire_async(&self) -> Result<AsyncSessionGuard, SessionLockError> {
-        self.drive(None).await
-    }
-
-    /// The same, asking `home` about owners who cannot be verified locally.
-    ///
-    /// # Errors
-    /// See [`SessionLockError`].
-    ///
-    /// # Cancel safety
-    /// As for [`acquire_async`](Self::acquire_async).
-    pub async fn acquire_asking(
-        &self,
-        home: Arc<dyn OwnerHome>,
-    ) -> Result<AsyncSessionGuard, SessionLockError> {
-        self.drive(Some(&*home)).await
-    }
-
-    async fn drive(
-        &self,
-        home: Option<&dyn OwnerHome>,
-    ) -> Result<AsyncSessionGuard, SessionLockError> {
-        let mut acquisition = self.acquisition();
+    pub async fn wait(self, home: Option<&dyn OwnerHome>) -> Result<AsyncGuard, AcquireError> {
+        let mut acquisition = self;
         let mut asked: Option<(LockRecord, Instant)> = None;
         loop {
             let (next, step) = on_blocking_thread(move || {
@@ -104,7 +84,7 @@ impl SessionLock {
             acquisition = next;
             let pause = match step? {
                 // From here on a dropped future drops this guard, not the bare one.
-                Step::Acquired(guard) => return Ok(AsyncSessionGuard(Some(guard))),
+                Step::Acquired(guard) => return Ok(AsyncGuard(Some(guard))),
                 Step::Wait(pause) => pause,
             };
             let recently = |record: &LockRecord| {
