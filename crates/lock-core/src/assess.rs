@@ -42,6 +42,12 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// What the decision rests on beside the verdict.
     pub ages: Ages,
+    /// Time since the record's file changed.
+    pub record_age: Option<Duration>,
+    /// Time since the lock directory changed (directory layout).
+    pub directory_age: Option<Duration>,
+    /// The record's name is a link that leads nowhere.
+    pub owner_is_link: bool,
     /// How `ages.held` was measured.
     pub age_clock: Option<AgeClock>,
     /// The lock's file system.

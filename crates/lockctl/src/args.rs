@@ -24,6 +24,22 @@ pub(crate) enum Domain {
         #[command(subcommand)]
         verb: Session,
     },
+    /// Install roots: one installer at a time, and no age limit for a live one.
+    #[command(arg_required_else_help = true)]
+    Deps {
+        #[command(subcommand)]
+        verb: Deps,
+    },
+}
+
+impl Domain {
+    pub(crate) fn is_quiet(&self) -> bool {
+        match self {
+            Self::Session { verb: Session::Run(SessionRun { wait, .. }) }
+            | Self::Deps { verb: Deps::Run(DepsRun { wait, .. }) } => wait.quiet,
+            Self::Session { .. } | Self::Deps { .. } => true,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,26 +67,47 @@ pub(crate) enum Session {
     },
 }
 
-impl Session {
-    pub(crate) fn is_quiet(&self) -> bool {
-        match self {
-            Self::Run(args) => args.quiet,
-            Self::Inspect { .. } | Self::Doctor(_) | Self::Break { .. } => true,
-        }
-    }
+#[derive(Debug, Subcommand)]
+pub(crate) enum Deps {
+    /// Run a command while holding an install root's lock.
+    Run(DepsRun),
+    /// Show who holds an install root, on what evidence, and what would happen next.
+    Inspect {
+        /// Print one JSON array to stdout.
+        #[arg(long)]
+        json: bool,
+        /// Install roots.
+        #[arg(required = true)]
+        roots: Vec<PathBuf>,
+    },
+    /// Look at install roots for stale locks.
+    Doctor {
+        /// Remove what is stale.
+        #[arg(long)]
+        fix: bool,
+        /// Print one JSON document to stdout.
+        #[arg(long)]
+        json: bool,
+        /// Install roots.
+        #[arg(required = true)]
+        roots: Vec<PathBuf>,
+    },
+    /// Remove a lock by hand: exactly the one that is shown.
+    Break {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// The install root.
+        root: PathBuf,
+    },
 }
 
+/// How to wait, in either domain.
 #[derive(Debug, clap::Args)]
-pub(crate) struct SessionRun {
+pub(crate) struct Wait {
     /// How long to wait for the lock: 500ms, 10s, 1h30m, 0 (try once), forever.
     #[arg(long, value_name = "D", value_parser = timeout)]
     pub(crate) timeout: Option<Timeout>,
-    /// How long the command may hold the lock; it is stopped in time to keep this promise.
-    #[arg(long, value_name = "D", value_parser = positive)]
-    pub(crate) max_hold: Option<Duration>,
-    /// Report a lock in the way as stale from this age on (it is never removed for its age).
-    #[arg(long, value_name = "D", value_parser = positive)]
-    pub(crate) stale_after: Option<Duration>,
     /// What others read about this holder. With `openclaw`, OpenClaw takes the holder for one
     /// of its own and does not distrust it.
     #[arg(long, value_name = "TEXT")]
@@ -78,8 +115,31 @@ pub(crate) struct SessionRun {
     /// Say nothing while waiting.
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SessionRun {
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+    /// How long the command may hold the lock; it is stopped in time to keep this promise.
+    #[arg(long, value_name = "D", value_parser = positive)]
+    pub(crate) max_hold: Option<Duration>,
+    /// Report a lock in the way as stale from this age on (it is never removed for its age).
+    #[arg(long, value_name = "D", value_parser = positive)]
+    pub(crate) stale_after: Option<Duration>,
     /// The session file. It need not exist.
     pub(crate) file: PathBuf,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DepsRun {
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+    /// The install root.
+    pub(crate) root: PathBuf,
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,

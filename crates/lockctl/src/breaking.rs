@@ -3,21 +3,36 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
+use lock_core::LockFile;
 use lock_core::lockfile::Reclaimed;
+use lock_core::policy::Policy;
+use runtime_deps_lock::{DepsLock, DepsOptions};
 
 use crate::exit;
 use crate::inspect::session_lock_of;
 use crate::report::text;
 
 pub(crate) fn session(file: &Path, yes: bool) -> u8 {
-    let lock = match session_lock_of(file) {
-        Ok(lock) => lock,
-        Err(error) => {
-            eprintln!("lockctl: {error}");
-            return exit::FAILED;
-        }
-    };
-    let (inspection, look) = lock.file().inspect_pinned(&lock.policy());
+    match session_lock_of(file) {
+        Ok(lock) => break_lock(lock.file(), &lock.policy(), yes),
+        Err(error) => failed(&error),
+    }
+}
+
+pub(crate) fn deps(root: &Path, yes: bool) -> u8 {
+    match DepsLock::new(root, DepsOptions::default()) {
+        Ok(lock) => break_lock(lock.file(), &runtime_deps_lock::POLICY, yes),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> u8 {
+    eprintln!("lockctl: {error}");
+    exit::FAILED
+}
+
+fn break_lock(lock: &LockFile, policy: &Policy, yes: bool) -> u8 {
+    let (inspection, look) = lock.inspect_pinned(policy);
     eprint!("{}", text(&inspection));
     let Some(look) = look else {
         return if inspection.error.is_some() { exit::FAILED } else { exit::FOUND };
@@ -32,7 +47,7 @@ pub(crate) fn session(file: &Path, yes: bool) -> u8 {
             return exit::FOUND;
         }
     }
-    match lock.file().break_lock(&look) {
+    match lock.break_lock(&look) {
         Ok(Reclaimed::Removed) => {
             eprintln!("lockctl: removed {}", inspection.path.display());
             0
@@ -42,7 +57,7 @@ pub(crate) fn session(file: &Path, yes: bool) -> u8 {
             exit::FOUND
         }
         Ok(Reclaimed::Busy) => {
-            let pids = lock.file().holders(lock_core::lockfile::sys::Byte::Binding);
+            let pids = lock.holders(lock_core::lockfile::sys::Byte::Binding);
             let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
             eprintln!(
                 "lockctl: another process is writing under it or removing it (pid {}); if that is \
@@ -55,10 +70,7 @@ pub(crate) fn session(file: &Path, yes: bool) -> u8 {
             eprintln!("lockctl: it cannot be removed: {error}");
             exit::FAILED
         }
-        Err(error) => {
-            eprintln!("lockctl: {error}");
-            exit::FAILED
-        }
+        Err(error) => failed(&error),
     }
 }
 

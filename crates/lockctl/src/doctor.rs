@@ -1,6 +1,9 @@
 //! `lockctl … doctor`: sweeping directories.
 
+use std::path::{Path, PathBuf};
+
 use lock_core::{State, Sweep};
+use runtime_deps_lock::{DepsLock, DepsOptions};
 use serde::Serialize;
 use session_lock::{SessionOptions, sweep};
 
@@ -23,10 +26,25 @@ pub(crate) fn session(args: &SessionDoctor) -> u8 {
     if let Some(stale_after) = args.stale_after {
         options = options.stale_after(stale_after);
     }
+    tend(&args.directories, args.fix, args.json, |directory| {
+        Ok(sweep(directory, &options, args.fix)?)
+    })
+}
+
+pub(crate) fn deps(roots: &[PathBuf], fix: bool, json: bool) -> u8 {
+    tend(roots, fix, json, |root| Ok(DepsLock::new(root, DepsOptions::default())?.sweep(fix)?))
+}
+
+fn tend(
+    paths: &[PathBuf],
+    fix: bool,
+    json: bool,
+    sweep: impl Fn(&Path) -> Result<Sweep, anyhow::Error>,
+) -> u8 {
     let mut total = Sweep::default();
     let mut readable = true;
-    for directory in &args.directories {
-        match sweep(directory, &options, args.fix) {
+    for path in paths {
+        match sweep(path) {
             Ok(sweep) => total.merge(sweep),
             Err(error) => {
                 eprintln!("lockctl: {error}");
@@ -34,7 +52,7 @@ pub(crate) fn session(args: &SessionDoctor) -> u8 {
             }
         }
     }
-    conclude(&total, args.fix, args.json, readable)
+    conclude(&total, fix, json, readable)
 }
 
 fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {

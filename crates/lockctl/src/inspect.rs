@@ -4,17 +4,30 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use lock_core::Inspection;
+use runtime_deps_lock::{DepsLock, DepsOptions};
 use session_lock::{SessionLock, SessionLockError, SessionOptions};
 
 use crate::exit;
 use crate::report::{Report, text};
 
 pub(crate) fn session(files: &[PathBuf], json: bool) -> u8 {
+    show(files, json, |file| Ok(session_lock_of(file)?.inspect()))
+}
+
+pub(crate) fn deps(roots: &[PathBuf], json: bool) -> u8 {
+    show(roots, json, |root| Ok(DepsLock::new(root, DepsOptions::default())?.inspect()))
+}
+
+fn show(
+    paths: &[PathBuf],
+    json: bool,
+    inspect: impl Fn(&Path) -> Result<Inspection, anyhow::Error>,
+) -> u8 {
     let mut readable = true;
     let mut inspections = Vec::new();
-    for file in files {
-        match session_lock_of(file) {
-            Ok(lock) => inspections.push(lock.inspect()),
+    for path in paths {
+        match inspect(path) {
+            Ok(inspection) => inspections.push(inspection),
             Err(error) => {
                 eprintln!("lockctl: {error}");
                 readable = false;

@@ -18,17 +18,25 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Domain, Session};
+use args::{Args, Deps, Domain, Session};
 
 fn main() -> ExitCode {
     // clap exits with 2 on wrong usage by itself.
-    let Args { domain: Domain::Session { verb } } = Args::parse();
-    log_to_stderr(verb.is_quiet());
-    let status = match verb {
-        Session::Run(args) => run::session(args),
-        Session::Inspect { json, files } => inspect::session(&files, json),
-        Session::Doctor(args) => doctor::session(&args),
-        Session::Break { yes, file } => breaking::session(&file, yes),
+    let Args { domain } = Args::parse();
+    log_to_stderr(domain.is_quiet());
+    let status = match domain {
+        Domain::Session { verb } => match verb {
+            Session::Run(args) => run::session(args),
+            Session::Inspect { json, files } => inspect::session(&files, json),
+            Session::Doctor(args) => doctor::session(&args),
+            Session::Break { yes, file } => breaking::session(&file, yes),
+        },
+        Domain::Deps { verb } => match verb {
+            Deps::Run(args) => run::deps(args),
+            Deps::Inspect { json, roots } => inspect::deps(&roots, json),
+            Deps::Doctor { fix, json, roots } => doctor::deps(&roots, fix, json),
+            Deps::Break { yes, root } => breaking::deps(&root, yes),
+        },
     };
     ExitCode::from(status)
 }

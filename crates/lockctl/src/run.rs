@@ -1,11 +1,13 @@
 //! `lockctl … run`: holds the lock for one command.
 
+use std::ffi::OsString;
 use std::process::Command;
-use std::time::Duration;
 
-use session_lock::{ReleaseOutcome, SessionGuard, SessionLock, SessionLockError, SessionOptions};
+use lock_core::{Guard, ReleaseOutcome};
+use runtime_deps_lock::{DepsLock, DepsLockError, DepsOptions};
+use session_lock::{SessionLock, SessionLockError, SessionOptions};
 
-use crate::args::{SessionRun, Timeout};
+use crate::args::{DepsRun, SessionRun, Timeout};
 use crate::exit;
 use crate::status::Status;
 use crate::supervise::{self, Ended};
@@ -14,7 +16,7 @@ pub(crate) fn session(args: SessionRun) -> u8 {
     // The command inherits the owner byte: should this process be killed while the command
     // still writes, the lock stays held until the command is gone too.
     let mut options = SessionOptions::default().inheritable(true);
-    options = match args.timeout {
+    options = match args.wait.timeout {
         Some(Timeout::Within(timeout)) => options.timeout(timeout),
         Some(Timeout::Forever) => options.wait_forever(),
         None => options,
@@ -25,55 +27,62 @@ pub(crate) fn session(args: SessionRun) -> u8 {
     if let Some(stale_after) = args.stale_after {
         options = options.stale_after(stale_after);
     }
-    if let Some(label) = args.label {
+    if let Some(label) = args.wait.label {
         options = options.label(label);
     }
-    let guard = match acquire(&args.file, options, args.quiet) {
-        Ok(guard) => guard,
+    let mut status = Status::new(args.wait.quiet);
+    let acquired = SessionLock::new(&args.file, options)
+        .and_then(|lock| lock.acquire_telling(|a, d, left| status.waiting(a, d, left)));
+    status.done(acquired.is_ok());
+    match acquired {
+        Ok(guard) => hold_for(guard, &args.command),
         Err(error) => {
             eprintln!("lockctl: {error}");
-            return status_of(&error);
-        }
-    };
-    let max_hold = guard.record().max_hold;
-    let mut command = Command::new(&args.command[0]);
-    command.args(&args.command[1..]);
-    hold_for(guard, command, max_hold)
-}
-
-fn acquire(
-    file: &std::path::Path,
-    options: SessionOptions,
-    quiet: bool,
-) -> Result<SessionGuard, SessionLockError> {
-    let lock = SessionLock::new(file, options)?;
-    let mut status = Status::new(quiet);
-    let acquired = lock.acquire_telling(|a, d, left| status.waiting(a, d, left));
-    match acquired {
-        Ok(guard) => {
-            status.acquired();
-            Ok(guard)
-        }
-        Err(error) => {
-            status.clear();
-            Err(error)
+            match error {
+                SessionLockError::Timeout(_) | SessionLockError::Stale(_) => exit::TIMED_OUT,
+                SessionLockError::NotAFile { .. } => exit::USAGE,
+                _ => exit::CANNOT_CREATE,
+            }
         }
     }
 }
 
-fn status_of(error: &SessionLockError) -> u8 {
-    match error {
-        SessionLockError::Timeout(_) | SessionLockError::Stale(_) => exit::TIMED_OUT,
-        SessionLockError::NotAFile { .. } => exit::USAGE,
-        _ => exit::CANNOT_CREATE,
+pub(crate) fn deps(args: DepsRun) -> u8 {
+    let mut options = DepsOptions::default().inheritable(true);
+    options = match args.wait.timeout {
+        Some(Timeout::Within(timeout)) => options.timeout(timeout),
+        Some(Timeout::Forever) => options.wait_forever(),
+        None => options,
+    };
+    if let Some(label) = args.wait.label {
+        options = options.label(label);
+    }
+    let mut status = Status::new(args.wait.quiet);
+    // `run` alone makes a missing root. Should that fail, opening it says why.
+    let _ = std::fs::create_dir_all(&args.root);
+    let acquired = DepsLock::new(&args.root, options)
+        .and_then(|lock| lock.acquire_telling(|a, d, left| status.waiting(a, d, left)));
+    status.done(acquired.is_ok());
+    match acquired {
+        Ok(guard) => hold_for(guard, &args.command),
+        Err(error) => {
+            eprintln!("lockctl: {error}");
+            match error {
+                DepsLockError::Timeout(_) => exit::TIMED_OUT,
+                _ => exit::CANNOT_CREATE,
+            }
+        }
     }
 }
 
 /// Runs `command` under the lock, releases, and says how both ended.
-fn hold_for(guard: SessionGuard, mut command: Command, max_hold: Option<Duration>) -> u8 {
+fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
+    let max_hold = guard.record().max_hold;
+    let mut command = Command::new(&command_line[0]);
+    command.args(&command_line[1..]);
     command.env("LOCKCTL_LOCK", guard.path());
     command.env("LOCKCTL_ID", guard.record().id.as_deref().unwrap_or_default());
-    let program = command.get_program().to_string_lossy().into_owned();
+    let program = command_line[0].to_string_lossy();
     let path = guard.path().display().to_string();
     let ended = supervise::run(&guard, command, max_hold);
     let noticed = matches!(ended, Ok(Ended::Lost));

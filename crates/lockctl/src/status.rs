@@ -58,18 +58,13 @@ impl Status {
         bar.tick();
     }
 
-    /// The lock was had.
-    pub(crate) fn acquired(self) {
-        self.clear();
-        if self.told {
-            eprintln!("lockctl: got the lock after {}", rough(self.started.elapsed()));
-        }
-    }
-
-    /// Removes the live line.
-    pub(crate) fn clear(&self) {
+    /// The wait is over. A failure tells its own story.
+    pub(crate) fn done(self, acquired: bool) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+        if self.told && acquired {
+            eprintln!("lockctl: got the lock after {}", rough(self.started.elapsed()));
         }
     }
 }

@@ -7,8 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lock_core::{Clock, SystemClock};
-use session_lock::SessionGuard;
+use lock_core::{Clock, Guard, SystemClock};
 
 cfg_select! {
     unix => {
@@ -58,7 +57,7 @@ const SECTION_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Runs the command until it ends, its time is up, or the lock is lost.
 pub(crate) fn run(
-    guard: &SessionGuard,
+    guard: &Guard,
     mut command: Command,
     max_hold: Option<Duration>,
 ) -> io::Result<Ended> {
@@ -123,7 +122,7 @@ struct Deadlines {
 }
 
 impl Deadlines {
-    fn new(guard: &SessionGuard, max_hold: Option<Duration>) -> Self {
+    fn new(guard: &Guard, max_hold: Option<Duration>) -> Self {
         let Some(max_hold) = max_hold else {
             return Self { term_at: None, kill_at: None, last_words: LAST_WORDS };
         };
@@ -139,7 +138,7 @@ impl Deadlines {
 
 /// Kills the command, inside a fenced write, so that no successor gets the lock before the
 /// command is gone. `false`: the lock was lost already; the command is killed all the same.
-fn kill(guard: &SessionGuard, child: &mut Child) -> bool {
+fn kill(guard: &Guard, child: &mut Child) -> bool {
     let fenced = guard.section(SECTION_PATIENCE, || {
         let _ = child.kill();
         // Reaping is noticed once more by the loop: `Child` remembers the status.
@@ -153,7 +152,7 @@ fn kill(guard: &SessionGuard, child: &mut Child) -> bool {
 
 /// Wakes the loop when something happens to the lock file. Whether it is still ours is for the
 /// loop to ask.
-fn watch_lock(guard: &SessionGuard, events: Sender<Event>) {
+fn watch_lock(guard: &Guard, events: Sender<Event>) {
     let Some(watch) = guard.watch() else { return };
     let forward = move || {
         while !watch.wait(Duration::MAX) || events.send(Event::Lock).is_ok() {}

@@ -1,1 +1,44 @@
-//! The runtime-deps install lock: no age expiry, ever, for a live owner
+//! The runtime-deps install lock: one installer per root, wire-compatible with OpenClaw's.
+//!
+//! The lock of an install root is the directory `.openclaw-runtime-deps.lock` in it, holding
+//! `owner.json`. An installer may take hours: a live owner never loses its lock, whatever its
+//! age. A dead one never blocks anybody, not even when its pid came back in a new container.
+//!
+//! # Examples
+//!
+//! ```
+//! use runtime_deps_lock::{DepsOptions, with_lock};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # if !cfg!(target_os = "linux") { return Ok(()) }
+//! # let root = tempfile::tempdir()?;
+//! let installed = with_lock(root.path(), DepsOptions::default().label("example"), || {
+//!     // npm install …
+//!     std::fs::write(root.path().join("installed"), "yes")
+//! })?;
+//! installed?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Limitations
+//!
+//! The lock is advisory. A *stuck* installer holds it for ever, by design: `lockctl deps
+//! inspect` names it, a human kills it or breaks the lock. Linux only, so far.
+
+mod error;
+mod lock;
+mod options;
+mod policy;
+
+pub use error::DepsLockError;
+#[cfg(feature = "tokio")]
+pub use lock::with_lock_async;
+pub use lock::{DepsGuard, DepsLock, with_lock};
+#[cfg(feature = "tokio")]
+pub use lock_core::asynchronous::{AsyncGuard as AsyncDepsGuard, OwnerHome};
+#[cfg(feature = "tokio")]
+pub use lock_core::evidence::Attested;
+pub use lock_core::{ReleaseOutcome, Sweep, Swept};
+pub use options::{DEFAULT_LOCK_NAME, DEFAULT_TIMEOUT, DepsOptions};
+pub use policy::POLICY;

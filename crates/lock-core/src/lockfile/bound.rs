@@ -23,7 +23,7 @@ pub(super) enum Bound<S: Sys> {
     /// A record file, and for the directory layout the directory it is in.
     File { dir: Option<OpenDir<S>>, file: S::File, facts: Facts },
     /// A lock directory without a record in it: nothing, or a link that leads nowhere.
-    Ownerless { dir: OpenDir<S>, dangling: bool },
+    Ownerless { dir: OpenDir<S>, link: Option<Facts> },
     /// Something is there that this process may not open.
     Opaque { error: io::Error },
 }
@@ -42,27 +42,22 @@ impl<S: Sys> Bound<S> {
                 Err(e) => return Self::cannot_open(lock, lock.place(), e),
             },
         };
-        let opened = sys.open(record_place(lock, dir.as_ref()), access);
-        match opened {
-            Ok((file, facts)) => Ok(Some(Self::File { dir, file, facts })),
-            Err(e) => match (dir, e.kind()) {
-                (Some(dir), io::ErrorKind::NotFound) => {
-                    Ok(Some(Self::Ownerless { dir, dangling: false }))
-                }
-                (Some(dir), io::ErrorKind::InvalidInput)
-                    if sys
-                        .is_dangling(Place { dir: &dir.dir, name: OWNER_FILE.as_ref() })
-                        .unwrap_or(false) =>
-                {
-                    Ok(Some(Self::Ownerless { dir, dangling: true }))
-                }
-                (Some(dir), _) => {
-                    let at = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
-                    Self::cannot_open(lock, at, e)
-                }
-                (None, _) => Self::cannot_open(lock, lock.place(), e),
-            },
+        let at = record_place(lock, dir.as_ref());
+        let error = match sys.open(at, access) {
+            Ok((file, facts)) => return Ok(Some(Self::File { dir, file, facts })),
+            Err(error) => error,
+        };
+        if dir.is_none() {
+            return Self::cannot_open(lock, at, error);
         }
+        let link = match error.kind() {
+            io::ErrorKind::NotFound => None,
+            io::ErrorKind::InvalidInput if sys.is_dangling(at).unwrap_or(false) => {
+                sys.stat(at).ok().filter(|facts| facts.kind == FileKind::Symlink)
+            }
+            _ => return Self::cannot_open(lock, at, error),
+        };
+        Ok(dir.map(|dir| Self::Ownerless { dir, link }))
     }
 
     fn cannot_open(
@@ -76,8 +71,9 @@ impl<S: Sys> Bound<S> {
                 // It changed hands between the two looks: as good as gone.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(e) => Err(LockError::io("look at", lock.path())(e)),
+                // Joining an absolute name is that name.
                 Ok(facts) => {
-                    Err(LockError::NotALock { path: lock.path().to_owned(), kind: facts.kind })
+                    Err(LockError::NotALock { path: lock.path().join(at.name), kind: facts.kind })
                 }
             },
             // Somebody else's file: it may well be a live lock, so it is waited for. Any other
@@ -191,9 +187,11 @@ impl<S: Sys> Bound<S> {
                 }
                 Ok(())
             }
-            Self::Ownerless { dir, dangling } => {
+            Self::Ownerless { dir, link } => {
                 let owner = Place { dir: &dir.dir, name: Path::new(OWNER_FILE) };
-                if *dangling && sys.stat(owner)?.kind == FileKind::Symlink {
+                if let Some(link) = link
+                    && sys.stat(owner)?.same_file(link)
+                {
                     sys.remove_link(owner)?;
                 }
                 // Never renamed away: rmdir refuses a successor that has content.

@@ -102,8 +102,8 @@ impl<S: Sys> LockFile<S> {
                 };
                 (content, kernel_lock, Some(*facts), None)
             }
-            Bound::Ownerless { dangling, .. } => {
-                let why = if *dangling {
+            Bound::Ownerless { link, .. } => {
+                let why = if link.is_some() {
                     "owner.json is a link that leads nowhere"
                 } else {
                     "there is no owner.json"
@@ -127,7 +127,8 @@ impl<S: Sys> LockFile<S> {
             .filter(|owner| owner.kind == here.kind)
             .map(|owner| self.identity().observe(owner, &here));
         let attested = attested.filter(|(of, _)| *of == content);
-        let modified = self.modified(&bound);
+        let [record_time, directory_time] = times(&bound);
+        let modified = record_time.max(directory_time);
         let wall = self.clock().wall();
         let evidence = gather(
             record.as_ref(),
@@ -149,16 +150,14 @@ impl<S: Sys> LockFile<S> {
         let held = record
             .as_ref()
             .and_then(|r| held_for(r, &here, evidence.boot, filesystem.class, modified, now));
+        let age = |then| since(then, server.unwrap_or(wall));
         let ages = Ages {
             held: held.map(|(age, _)| age),
             held_is_trusted: match (&record, held) {
                 (Some(r), Some((_, clock))) => r.form == Form::Origin || clock != AgeClock::Wall,
                 _ => false,
             },
-            // What cannot be opened may well be in order: it has no grace to wait out.
-            file: modified
-                .filter(|_| !matches!(bound, Bound::Opaque { .. }))
-                .map(|m| since(m, server.unwrap_or(wall))),
+            file: modified.map(age),
             created_at_valid: record.as_ref().is_some_and(|r| r.created_at.is_some()),
             max_hold: record.as_ref().and_then(|r| r.max_hold),
             locks_exclude: locks_exclude(&filesystem, record.as_ref(), evidence.boot),
@@ -171,23 +170,15 @@ impl<S: Sys> LockFile<S> {
             evidence,
             verdict: judge(&evidence),
             ages,
+            record_age: record_time.map(age),
+            directory_age: directory_time.map(age),
+            owner_is_link: matches!(bound, Bound::Ownerless { link: Some(_), .. }),
             age_clock: held.map(|(_, clock)| clock),
             filesystem,
             gaps: observed.map(|o| o.gaps).unwrap_or_default(),
             holders: Vec::new(),
         };
         Ok(Look { bound, content, attested, assessment })
-    }
-
-    /// The newer of the times of the record and of the directory it is in.
-    fn modified(&self, bound: &Bound<S>) -> Option<Timestamp> {
-        match bound {
-            Bound::File { dir, facts, .. } => {
-                facts.modified.max(dir.as_ref().and_then(|d| d.facts.modified))
-            }
-            Bound::Ownerless { dir, .. } => dir.facts.modified,
-            Bound::Opaque { .. } => None,
-        }
     }
 
     /// What time the file system stamps right now.
@@ -206,6 +197,18 @@ impl<S: Sys> LockFile<S> {
         let Ok(Some(bound)) = Bound::open(self, Access::Read) else { return Vec::new() };
         let Some((_, facts)) = bound.file() else { return Vec::new() };
         self.identity().lock_holders(facts.device, facts.inode, byte.offset())
+    }
+}
+
+/// When the record and the directory it is in last changed. `None` too for what cannot be
+/// opened: it may well be in order, and has no grace to wait out.
+fn times<S: Sys>(bound: &Bound<S>) -> [Option<Timestamp>; 2] {
+    match bound {
+        Bound::File { dir, facts, .. } => {
+            [facts.modified, dir.as_ref().and_then(|d| d.facts.modified)]
+        }
+        Bound::Ownerless { dir, link } => [link.and_then(|l| l.modified), dir.facts.modified],
+        Bound::Opaque { .. } => [None, None],
     }
 }
 
