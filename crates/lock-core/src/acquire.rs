@@ -226,7 +226,15 @@ impl<S: Sys> Acquisition<S> {
     }
 
     fn look(&self) -> Result<Option<Look<S>>, LockError> {
-        let look = self.lock.look_as_contender()?;
+        let look = match self.lock.look_as_contender() {
+            // On NFS, what was removed by another client answers ESTALE: it is gone.
+            Err(LockError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::StaleNetworkFileHandle =>
+            {
+                None
+            }
+            look => look?,
+        };
         Ok(look.map(|look| match (&self.attested, &look.assessment().record) {
             (Some((of, answer)), Some(record)) if record == of => look.attest(*answer),
             _ => look,
