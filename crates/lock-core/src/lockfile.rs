@@ -10,6 +10,7 @@
 //!
 //! Lock order: guard mutex, then binding byte. Nobody waits for an owner byte.
 
+mod binding;
 mod bound;
 mod directory;
 mod guard;
@@ -22,7 +23,6 @@ pub mod sys;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use directory::Layout;
 pub use guard::{Guard, ReleaseOutcome, SectionError};
@@ -138,29 +138,5 @@ impl<S: Sys> LockFile<S> {
 
     fn at<'a>(&'a self, path: &'a Path) -> Place<'a, S::Dir> {
         Place { dir: self.inner.sys.root(), name: path }
-    }
-}
-
-/// Takes a byte, for at most `patience`. `false`: somebody else has it.
-///
-/// Time is counted in what was slept, so that no clock can make this wait for ever.
-fn take<S: Sys>(
-    sys: &S,
-    file: &S::File,
-    byte: sys::Byte,
-    patience: Duration,
-) -> std::io::Result<bool> {
-    let mut slept = Duration::ZERO;
-    let mut nap = Duration::from_micros(20);
-    loop {
-        if sys.try_lock(file, byte)? {
-            return Ok(true);
-        }
-        if slept >= patience {
-            return Ok(false);
-        }
-        sys.sleep(nap.min(patience - slept));
-        slept += nap;
-        nap = (nap * 2).min(Duration::from_millis(5));
     }
 }

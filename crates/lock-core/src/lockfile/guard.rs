@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::binding::BindingByte;
 use super::bound::Bound;
 use super::publish::{Fresh, Written};
 use super::sys::{Access, Byte, Sys};
-use super::{LockFile, sys, take};
+use super::{LockFile, sys};
 use crate::filesystem::FsClass;
 use crate::process::ProcessMark;
 use crate::record::LockRecord;
@@ -202,7 +203,7 @@ impl<S: Sys> Held<S> {
         // A held lock always has its file.
         let own = self.bound.file().map(|(file, _)| file);
         let Some(file) = self.binding.as_ref().or(own) else { return Ok(None) };
-        Ok(take(sys, file, Byte::Binding, patience)?.then_some(BindingByte { sys, file }))
+        BindingByte::take(sys, file, patience)
     }
 
     fn release(&self) -> ReleaseOutcome {
@@ -271,18 +272,5 @@ impl<S: Sys> fmt::Debug for Guard<S> {
             .field("path", &self.path())
             .field("id", &self.held.record.id)
             .finish_non_exhaustive()
-    }
-}
-
-/// The binding byte, given back on drop, also when a write section panics.
-struct BindingByte<'a, S: Sys> {
-    sys: &'a S,
-    file: &'a S::File,
-}
-
-impl<S: Sys> Drop for BindingByte<'_, S> {
-    fn drop(&mut self) {
-        // Cannot fail for a byte that is held; a crash would drop it too.
-        let _ = self.sys.unlock(self.file, Byte::Binding);
     }
 }

@@ -126,13 +126,16 @@ fn sweep_file<S: Sys>(sys: &S, at: Place<'_, S::Dir>, remove: bool) -> io::Resul
         return Ok(Swept::Owned);
     }
     // The byte keeps the stager out; the name must still be this file's.
-    if !sys.stat(at)?.same_file(&facts) {
-        return Ok(Swept::Owned);
-    }
-    if remove {
-        sys.remove(at, &file)?;
-    }
-    Ok(Swept::Ownerless)
+    let bound = sys.stat(at).map(|seen| seen.same_file(&facts));
+    let swept = match bound {
+        Ok(true) if remove => sys.remove(at, &file).map(|()| Swept::Ownerless),
+        Ok(true) => Ok(Swept::Ownerless),
+        Ok(false) => Ok(Swept::Owned),
+        Err(e) => Err(e),
+    };
+    // Explicitly, for the same reason as the binding byte.
+    let _ = sys.unlock(&file, Byte::Owner);
+    swept
 }
 
 #[cfg(test)]

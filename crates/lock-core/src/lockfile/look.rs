@@ -73,24 +73,30 @@ impl<S: Sys> LockFile<S> {
     /// What is there is no lock, or it cannot be read.
     pub fn look(&self) -> Result<Option<Look<S>>, LockError> {
         let Some(bound) = Bound::open(self, Access::Read)? else { return Ok(None) };
-        self.look_at(bound, None, Footprint::None).map(Some)
+        self.look_at(bound, Footprint::None).map(Some)
     }
 
     /// Looks as a contender does, who may create a file to learn the file server's clock.
     pub(crate) fn look_as_contender(&self) -> Result<Option<Look<S>>, LockError> {
         let Some(bound) = Bound::open(self, Access::Read)? else { return Ok(None) };
-        self.look_at(bound, None, Footprint::Stage).map(Some)
+        self.look_at(bound, Footprint::Stage).map(Some)
     }
 
-    pub(super) fn look_at(
+    fn look_at(&self, bound: Bound<S>, footprint: Footprint) -> Result<Look<S>, LockError> {
+        let (content, assessment) = self.assess(&bound, None, footprint)?;
+        Ok(Look { bound, content, attested: None, assessment })
+    }
+
+    /// Reads and judges what is open in `bound`: its content, and the assessment.
+    pub(super) fn assess(
         &self,
-        bound: Bound<S>,
+        bound: &Bound<S>,
         attested: Option<(Vec<u8>, Attested)>,
         footprint: Footprint,
-    ) -> Result<Look<S>, LockError> {
+    ) -> Result<(Vec<u8>, Assessment), LockError> {
         let sys = self.sys();
         let read_error = LockError::io("read", self.path());
-        let (content, kernel_lock, facts, unreadable) = match &bound {
+        let (content, kernel_lock, facts, unreadable) = match bound {
             Bound::File { file, facts, .. } => {
                 // Content first: a byte found free after the record was read was let go by the
                 // owner that the record names, never not yet taken.
@@ -127,7 +133,7 @@ impl<S: Sys> LockFile<S> {
             .filter(|owner| owner.kind == here.kind)
             .map(|owner| self.identity().observe(owner, &here));
         let attested = attested.filter(|(of, _)| *of == content);
-        let [record_time, directory_time] = times(&bound);
+        let [record_time, directory_time] = times(bound);
         let modified = record_time.max(directory_time);
         let wall = self.clock().wall();
         let evidence = gather(
@@ -178,7 +184,7 @@ impl<S: Sys> LockFile<S> {
             gaps: observed.map(|o| o.gaps).unwrap_or_default(),
             holders: Vec::new(),
         };
-        Ok(Look { bound, content, attested, assessment })
+        Ok((content, assessment))
     }
 
     /// What time the file system stamps right now.

@@ -5,10 +5,11 @@
 use std::io;
 use std::time::Duration;
 
+use super::LockFile;
+use super::binding::BindingByte;
 use super::bound::Bound;
 use super::look::{Footprint, Look};
-use super::sys::{Access, Byte, Sys};
-use super::{LockFile, take};
+use super::sys::{Access, Sys};
 use crate::assess::Assessment;
 use crate::error::LockError;
 
@@ -45,26 +46,28 @@ impl<S: Sys> LockFile<S> {
         if !bound.is_same_as(&look.bound) {
             return Ok(Reclaimed::Changed);
         }
-        match &bound {
-            Bound::File { file, .. } => {
+        let byte = match bound.file() {
+            Some((file, _)) => {
                 let busy = LockError::io("lock the binding byte of", self.path());
-                if !take(self.sys(), file, Byte::Binding, patience).map_err(busy)? {
-                    return Ok(Reclaimed::Busy);
+                match BindingByte::take(self.sys(), file, patience).map_err(busy)? {
+                    Some(byte) => Some(byte),
+                    None => return Ok(Reclaimed::Busy),
                 }
             }
             // No inode to bind: `rmdir` alone decides.
-            Bound::Ownerless { .. } | Bound::Opaque { .. } => {}
-        }
+            None => None,
+        };
         let current = bound.is_current(self, &look.content, look.assessment().filesystem.class);
         if !current.map_err(LockError::io("check", self.path()))? {
             return Ok(Reclaimed::Changed);
         }
-        let again = self.look_at(bound, look.attestation(), Footprint::Stage)?;
-        if !still(again.assessment()) {
+        let (_, again) = self.assess(&bound, look.attestation(), Footprint::Stage)?;
+        if !still(&again) {
             return Ok(Reclaimed::Changed);
         }
-        // Dropping `again` closes the descriptor, and with it gives the binding byte back.
-        Ok(match again.bound.remove(self) {
+        let removed = bound.remove(self);
+        drop(byte);
+        Ok(match removed {
             Ok(()) => Reclaimed::Removed,
             Err(e) if e.kind() == io::ErrorKind::NotFound => Reclaimed::Changed,
             Err(e) => Reclaimed::Denied(e),
