@@ -69,6 +69,7 @@ mod registry;
 mod story;
 pub mod verdict;
 mod wait;
+mod watchdog;
 
 pub use acquire::{AcquireError, Acquisition, Contention, Pause, Request, Step};
 pub use assess::{AgeClock, Assessment};
@@ -77,7 +78,7 @@ pub use doctor::{Sweep, Swept};
 pub use error::LockError;
 pub use identity::{OwnerIdentity, UnverifiedIdentity};
 pub use inspect::{Inspection, State};
-pub use lockfile::{Guard, LockFile, ReleaseOutcome};
+pub use lockfile::{End, Guard, LockFile, LostSignal, ReleaseOutcome};
 pub use process::ProcessMark;
 pub use story::{Finding, Source, plain, rough};
 pub use wait::Watch;

@@ -13,7 +13,9 @@
 mod binding;
 mod bound;
 mod directory;
+mod end;
 mod guard;
+pub(crate) mod held;
 mod litter;
 mod look;
 mod publish;
@@ -25,7 +27,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use directory::Layout;
-pub use guard::{Guard, ReleaseOutcome, SectionError};
+pub use end::End;
+pub use guard::{Guard, LostSignal, ReleaseOutcome, SectionError};
 pub use litter::Litter;
 pub use look::Look;
 pub use publish::{Attempt, Stamp};

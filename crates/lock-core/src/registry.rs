@@ -27,6 +27,7 @@ fn entries() -> MutexGuard<'static, Option<HashMap<String, Entry>>> {
 #[derive(Debug)]
 pub(crate) struct Registration {
     id: String,
+    mark: ProcessMark,
 }
 
 impl Registration {
@@ -34,20 +35,24 @@ impl Registration {
     pub(crate) fn new(id: &str, mark: ProcessMark) -> Self {
         let entry = Entry { mark, held: None };
         entries().get_or_insert_default().insert(id.to_owned(), entry);
-        Self { id: id.to_owned() }
-    }
-
-    /// Lets other threads find the guard's shared part by the acquisition's id.
-    pub(crate) fn share(&self, held: &Arc<dyn Any + Send + Sync>) {
-        if let Some(entry) = entries().get_or_insert_default().get_mut(&self.id) {
-            entry.held = Some(Arc::downgrade(held));
-        }
+        Self { id: id.to_owned(), mark }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        entries().get_or_insert_default().remove(&self.id);
+        // A forked child's copy: another thread may have held the mutex at the fork, and then
+        // nobody here will ever give it back.
+        if self.mark.is_current() {
+            entries().get_or_insert_default().remove(&self.id);
+        }
+    }
+}
+
+/// Lets other threads find the shared part of the guard that holds the acquisition.
+pub(crate) fn share(id: &str, held: &Arc<dyn Any + Send + Sync>) {
+    if let Some(entry) = entries().get_or_insert_default().get_mut(id) {
+        entry.held = Some(Arc::downgrade(held));
     }
 }
 

@@ -35,6 +35,16 @@ impl Signal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it was set, which this undoes; if not, `waker` is woken when it is.
+    fn poll(&self, waker: &Waker) -> bool {
+        let mut state = self.state();
+        if std::mem::take(&mut state.set) {
+            return true;
+        }
+        state.waker = Some(waker.clone());
+        false
+    }
+
     /// Wakes whoever waits.
     #[cfg(target_os = "linux")]
     fn set(&self) {
@@ -80,6 +90,11 @@ impl Watch {
         std::mem::take(&mut state.set)
     }
 
+    /// Whether something happened; if not, `waker` is woken when it does.
+    pub(crate) fn poll_changed(&self, waker: &Waker) -> bool {
+        self.signal.poll(waker)
+    }
+
     /// A future that is ready once something happened. Cancel-safe.
     pub fn changed(&self) -> impl Future<Output = ()> + '_ {
         Changed(&self.signal)
@@ -92,11 +107,6 @@ impl Future for Changed<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.0.state();
-        if std::mem::take(&mut state.set) {
-            return Poll::Ready(());
-        }
-        state.waker = Some(context.waker().clone());
-        Poll::Pending
+        if self.0.poll(context.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 }

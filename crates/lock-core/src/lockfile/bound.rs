@@ -153,7 +153,7 @@ impl<S: Sys> Bound<S> {
                     return Ok(true);
                 }
                 match sys.open(at, Access::Read) {
-                    Ok((fresh, _)) => Ok(sys.read(&fresh, MAX_LEN + 1)? == content),
+                    Ok((fresh, _)) => Ok(same_record(&sys.read(&fresh, MAX_LEN + 1)?, content)),
                     Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
                     Err(e) => Err(e),
                 }
@@ -210,4 +210,9 @@ fn record_place<'a, S: Sys>(
         Some(dir) => Place { dir: &dir.dir, name: Path::new(OWNER_FILE) },
         None => lock.place(),
     }
+}
+
+/// Whether two contents are one record. White space after it means renewals of its promise.
+pub(super) fn same_record(a: &[u8], b: &[u8]) -> bool {
+    a.trim_ascii_end() == b.trim_ascii_end()
 }

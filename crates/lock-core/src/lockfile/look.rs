@@ -165,7 +165,7 @@ impl<S: Sys> LockFile<S> {
             },
             file: modified.map(age),
             created_at_valid: record.as_ref().is_some_and(|r| r.created_at.is_some()),
-            max_hold: record.as_ref().and_then(|r| r.max_hold),
+            max_hold: record.as_ref().and_then(LockRecord::promised),
             locks_exclude: locks_exclude(&filesystem, record.as_ref(), evidence.boot),
             names_owner: record.as_ref().is_some_and(|r| r.owner.is_some()),
         };
@@ -191,7 +191,7 @@ impl<S: Sys> LockFile<S> {
     fn server_time(&self) -> Option<Timestamp> {
         let stage = Stage::create(self, true).ok()??;
         let stamped =
-            self.sys().write(&stage.file, b"\n").and_then(|()| self.sys().facts(&stage.file));
+            self.sys().write(&stage.file, 0, b"\n").and_then(|()| self.sys().facts(&stage.file));
         stage.discard(self);
         stamped.ok()?.modified
     }

@@ -5,7 +5,8 @@ use std::io;
 use super::LockFile;
 use super::bound::{Bound, OpenDir};
 use super::directory::{Layout, OWNER_FILE};
-use super::guard::{Guard, Held};
+use super::guard::Guard;
+use super::held::Held;
 use super::stage::{DirStage, Stage};
 use super::sys::{Access, Byte, Facts, Place, Sys};
 use crate::error::LockError;
@@ -252,7 +253,7 @@ impl<S: Sys> LockFile<S> {
         if content.len() > MAX_LEN {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the label is too long"));
         }
-        self.sys().write(&stage.file, &content)?;
+        self.sys().write(&stage.file, 0, &content)?;
         Ok(Written { record, content, class })
     }
 

@@ -139,8 +139,8 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     fn is_dangling(&self, at: At<'_, Self>) -> io::Result<bool>;
     /// Reads from the start, at most `limit` bytes.
     fn read(&self, file: &Self::File, limit: usize) -> io::Result<Vec<u8>>;
-    /// Writes everything at the start of an empty file.
-    fn write(&self, file: &Self::File, bytes: &[u8]) -> io::Result<()>;
+    /// Writes everything at `offset`, where the file ends.
+    fn write(&self, file: &Self::File, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Takes a byte exclusively, if nobody else has it.
     fn try_lock(&self, file: &Self::File, byte: Byte) -> io::Result<bool>;

@@ -215,6 +215,15 @@ pub(super) fn parse(bytes: &[u8]) -> Option<LockRecord> {
             .and_then(integer)
             .filter(|&ms| ms > 0)
             .map(Duration::from_millis),
+        renewals: match form {
+            // The record itself ends with one newline.
+            Form::Ours => {
+                let after = bytes.len() - bytes.trim_ascii_end().len();
+                u32::try_from(after.saturating_sub(1)).unwrap_or(0)
+            }
+            // OpenClaw may append white space too, and means nothing by it.
+            Form::Origin => 0,
+        },
         monotonic: own.get("monotonicNs").and_then(integer).map(Duration::from_nanos),
         id: text("id"),
         label: text("label"),

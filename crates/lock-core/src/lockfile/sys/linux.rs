@@ -126,10 +126,10 @@ impl Sys for Native {
         Ok(bytes)
     }
 
-    fn write(&self, file: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, file: &OwnedFd, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut done = 0;
         while done < bytes.len() {
-            match rustix::io::pwrite(file, &bytes[done..], done as u64) {
+            match rustix::io::pwrite(file, &bytes[done..], offset + done as u64) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => done += n,
                 Err(Errno::INTR) => {}

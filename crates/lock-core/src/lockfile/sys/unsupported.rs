@@ -48,7 +48,7 @@ impl Sys for Native {
     fn read(&self, file: &Infallible, _: usize) -> io::Result<Vec<u8>> {
         match *file {}
     }
-    fn write(&self, file: &Infallible, _: &[u8]) -> io::Result<()> {
+    fn write(&self, file: &Infallible, _: u64, _: &[u8]) -> io::Result<()> {
         match *file {}
     }
     fn try_lock(&self, file: &Infallible, _: Byte) -> io::Result<bool> {

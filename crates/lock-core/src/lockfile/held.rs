@@ -1,0 +1,308 @@
+//! A held lock from the inside: what its handles, its watchdog and its write sections share.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use super::LockFile;
+use super::binding::BindingByte;
+use super::bound::Bound;
+use super::end::{End, EndCell};
+use super::guard::{ReleaseOutcome, SectionError};
+use super::publish::{Fresh, Written};
+use super::sys::{Access, Byte, Sys};
+use crate::assess::is_shared;
+use crate::filesystem::FsClass;
+use crate::process::ProcessMark;
+use crate::record::{LockRecord, MAX_LEN};
+use crate::registry::Registration;
+
+/// How long a release waits for the binding byte. Others hold it for microseconds; whoever
+/// holds it for a second is stopped (SIGSTOP, freezer) inside.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Held<S: Sys> {
+    pub(crate) lock: LockFile<S>,
+    pub(super) bound: Bound<S>,
+    /// A second description for the binding byte, where children inherit the first: a byte
+    /// taken on a shared description would outlive this process in them.
+    binding: Option<S::File>,
+    pub(crate) record: LockRecord,
+    content: Vec<u8>,
+    class: FsClass,
+    mark: ProcessMark,
+    pub(super) end: EndCell,
+    /// When the holder's promise ends, in nanoseconds on the lock's monotonic clock; the largest
+    /// value for a holder that promised nothing.
+    deadline: AtomicU64,
+    /// Serialises the binding byte among the threads of this process, whom one description does
+    /// not tell apart.
+    fence: Mutex<Fence>,
+}
+
+/// What only changes inside the fence.
+#[derive(Debug)]
+struct Fence {
+    /// Gone once the lock was let go.
+    registration: Option<Registration>,
+    /// How many times the promise was renewed in the file.
+    renewals: u32,
+}
+
+/// How an attempt of the watchdog to let go ended.
+pub(crate) enum Eviction {
+    /// It is done.
+    Done(ReleaseOutcome),
+    /// A write section, a release or a contender is at work on the lock.
+    NotYet,
+    /// The holder has just renewed its promise.
+    Renewed,
+}
+
+impl<S: Sys> Held<S> {
+    pub(super) fn new(
+        lock: &LockFile<S>,
+        fresh: Fresh<S>,
+        mark: ProcessMark,
+        registration: Registration,
+    ) -> Self {
+        let Fresh { bound, written: Written { record, content, class } } = fresh;
+        let deadline =
+            record.max_hold.zip(record.monotonic).map(|(max, at)| at.saturating_add(max));
+        let deadline = AtomicU64::new(deadline.map_or(u64::MAX, nanos));
+        let fence = Mutex::new(Fence { registration: Some(registration), renewals: 0 });
+        let (lock, binding, end) = (lock.clone(), None, EndCell::default());
+        Self { lock, bound, binding, record, content, class, mark, end, deadline, fence }
+    }
+
+    /// Whether the owner byte can be relied on, or is not claimed anyway. Only file systems
+    /// whose locks may not reach the next open need the test, and need it every time.
+    pub(super) fn passes_self_test(&self) -> bool {
+        !is_shared(self.class)
+            || self.record.kernel_lock.is_none()
+            || self.lock.sees_own_lock(&self.bound).unwrap_or(false)
+    }
+
+    /// Lets children inherit the owner byte.
+    pub(super) fn make_inheritable(&mut self) -> io::Result<()> {
+        let sys = self.lock.sys();
+        let (second, seen) = sys.open(self.bound.record_place(&self.lock), Access::Lock)?;
+        match &mut self.bound {
+            Bound::File { file, facts, .. } if facts.same_file(&seen) => {
+                sys.make_inheritable(file)?;
+            }
+            _ => return Err(io::Error::other("it was replaced meanwhile")),
+        }
+        self.binding = Some(second);
+        Ok(())
+    }
+
+    /// Whether the calling process is the holder, and not a forked child of it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.mark.is_current()
+    }
+
+    /// Whether the lock is held, by one look at the path. A loss is remembered and told.
+    pub(crate) fn check(&self) -> bool {
+        if !self.is_own() || self.end.get().is_some() {
+            return false;
+        }
+        match self.is_bound() {
+            Ok(true) => true,
+            // While another thread lets go, the file is gone and the hold has not ended yet:
+            // whoever is inside the fence says how it ended.
+            Ok(false) => {
+                if let Ok(fence) = self.fence.try_lock()
+                    && fence.registration.is_some()
+                {
+                    self.end.set(End::Taken);
+                }
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn is_bound(&self) -> io::Result<bool> {
+        self.bound.is_current(&self.lock, &self.content, self.class)
+    }
+
+    /// How much of the holder's promise is left; `None`: it promised nothing.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let deadline = self.deadline.load(Ordering::Acquire);
+        let now = self.lock.clock().monotonic();
+        (deadline != u64::MAX).then(|| Duration::from_nanos(deadline).saturating_sub(now))
+    }
+
+    /// Whether the lock was let go, by whomever. Unclear while somebody is at work on it.
+    pub(crate) fn is_let_go(&self) -> bool {
+        self.fence.try_lock().is_ok_and(|fence| fence.registration.is_none())
+    }
+
+    fn fence(&self) -> MutexGuard<'_, Fence> {
+        self.fence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `write` inside the fence and under the binding byte, if the lock is still held.
+    fn fenced<T>(
+        &self,
+        patience: Duration,
+        write: impl FnOnce(&mut Fence) -> T,
+    ) -> Result<T, SectionError> {
+        if !self.is_own() {
+            return Err(SectionError::Forked);
+        }
+        let mut fence = self.fence();
+        let _byte = self.take_binding(patience)?.ok_or(SectionError::Busy)?;
+        // Only now: the watchdog may have given the lock up while this thread waited.
+        if self.end.get().is_some() {
+            return Err(SectionError::Lost);
+        }
+        if !self.is_bound()? {
+            self.end.set(End::Taken);
+            return Err(SectionError::Lost);
+        }
+        Ok(write(&mut fence))
+    }
+
+    pub(super) fn section<T>(
+        &self,
+        patience: Duration,
+        write: impl FnOnce() -> T,
+    ) -> Result<T, SectionError> {
+        self.fenced(patience, |_| write())
+    }
+
+    /// Promises to hold for at most `more` from now, if that is later than promised so far.
+    ///
+    /// The record is never edited. What is appended to it is white space, which every reader
+    /// ignores, and of which each byte means one more `max_hold`: one step that is there or not,
+    /// needs no clock, and dies with the file.
+    pub(super) fn extend(&self, more: Duration, patience: Duration) -> Result<(), SectionError> {
+        let (Some(max_hold), Some(start)) = (self.record.max_hold, self.record.monotonic) else {
+            return Ok(());
+        };
+        let wanted = self.lock.clock().monotonic().saturating_add(more);
+        self.fenced(patience, |fence| {
+            if self.deadline.load(Ordering::Acquire) >= nanos(wanted) {
+                return io::Result::Ok(());
+            }
+            let periods =
+                wanted.saturating_sub(start).as_nanos().div_ceil(max_hold.as_nanos().max(1));
+            let renewals = u32::try_from(periods.saturating_sub(1)).unwrap_or(u32::MAX);
+            let added = renewals.saturating_sub(fence.renewals) as usize;
+            let offset = self.content.len() + fence.renewals as usize;
+            if offset + added > MAX_LEN {
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "renewed too many times"));
+            }
+            if let Some((file, _)) = self.bound.file() {
+                self.lock.sys().write(file, offset as u64, &vec![b'\n'; added])?;
+            }
+            fence.renewals = renewals.max(fence.renewals);
+            self.deadline.store(nanos(wanted), Ordering::Release);
+            Ok(())
+        })??;
+        // Unless the watchdog's decision came first.
+        if self.end.get().is_some() { Err(SectionError::Lost) } else { Ok(()) }
+    }
+
+    fn take_binding(&self, patience: Duration) -> io::Result<Option<BindingByte<'_, S>>> {
+        // A held lock always has its file.
+        let own = self.bound.file().map(|(file, _)| file);
+        let Some(file) = self.binding.as_ref().or(own) else { return Ok(None) };
+        BindingByte::take(self.lock.sys(), file, patience)
+    }
+
+    /// Lets go. Waits for a write section of another thread.
+    pub(super) fn release(&self) -> ReleaseOutcome {
+        if !self.is_own() {
+            return ReleaseOutcome::Forked;
+        }
+        let mut fence = self.fence();
+        match self.end.get() {
+            Some(End::Released) | None => {}
+            Some(End::Overdue | End::Taken) => {
+                // The watchdog may not have got round to it yet.
+                if fence.registration.is_some() {
+                    let _ = self.unbind(&mut fence, RELEASE_PATIENCE);
+                }
+                return ReleaseOutcome::Lost;
+            }
+        }
+        let outcome = self.unbind(&mut fence, RELEASE_PATIENCE);
+        self.end.set(match outcome {
+            ReleaseOutcome::Lost => End::Taken,
+            _ => End::Released,
+        });
+        outcome
+    }
+
+    /// The watchdog's part: the hold ends now, and whoever asks is told; the file goes as soon
+    /// as nobody is at work on it. Never waits.
+    pub(crate) fn evict(&self, give_up: bool) -> Eviction {
+        self.end.set_if(End::Overdue, || self.time_left() == Some(Duration::ZERO));
+        if self.end.get().is_none() {
+            return Eviction::Renewed;
+        }
+        let mut fence = match self.fence.try_lock() {
+            Ok(fence) => fence,
+            Err(TryLockError::Poisoned(fence)) => fence.into_inner(),
+            Err(TryLockError::WouldBlock) => return Eviction::NotYet,
+        };
+        if fence.registration.is_none() {
+            return Eviction::Done(ReleaseOutcome::Released);
+        }
+        let outcome = self.remove_file(Duration::ZERO);
+        let busy =
+            matches!(&outcome, ReleaseOutcome::Abandoned(e) if e.kind() == io::ErrorKind::TimedOut);
+        if busy && !give_up {
+            return Eviction::NotYet;
+        }
+        self.drop_owner_byte(&mut fence);
+        Eviction::Done(outcome)
+    }
+
+    /// Removes the file if it is still ours, and drops the owner byte in any case.
+    fn unbind(&self, fence: &mut Fence, patience: Duration) -> ReleaseOutcome {
+        let outcome = self.remove_file(patience);
+        self.drop_owner_byte(fence);
+        outcome
+    }
+
+    fn drop_owner_byte(&self, fence: &mut Fence) {
+        // Explicitly: an inherited descriptor would keep the byte otherwise.
+        if let Some((file, _)) = self.bound.file() {
+            let _ = self.lock.sys().unlock(file, Byte::Owner);
+        }
+        fence.registration = None;
+    }
+
+    fn remove_file(&self, patience: Duration) -> ReleaseOutcome {
+        let _byte = match self.take_binding(patience) {
+            Ok(Some(byte)) => Some(byte),
+            Ok(None) => {
+                return ReleaseOutcome::Abandoned(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "another process keeps the lock's binding byte; it is probably stopped",
+                ));
+            }
+            // Without byte locks the check and the removal are two steps, as everybody's are.
+            Err(_) if self.record.kernel_lock.is_none() => None,
+            Err(error) => return ReleaseOutcome::Abandoned(error),
+        };
+        match self.is_bound() {
+            Ok(true) => match self.bound.remove(&self.lock) {
+                Ok(()) => ReleaseOutcome::Released,
+                Err(error) => ReleaseOutcome::Abandoned(error),
+            },
+            Ok(false) => ReleaseOutcome::Lost,
+            Err(error) => ReleaseOutcome::Abandoned(error),
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

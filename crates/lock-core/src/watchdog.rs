@@ -1,0 +1,235 @@
+//! The watchdog: one thread per process that keeps holders to their promise and notices losses.
+//!
+//! A thread, not a task: a runtime whose workers are all busy cannot stop it. It starts with the
+//! first held lock and goes a while after the last, so that a program which takes and releases
+//! locks in a loop does not start a thread each time.
+//!
+//! It never waits for a lock: what is busy (a write section, a contender) is tried again, and one
+//! lock that cannot be let go keeps it from no other.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use crate::lockfile::ReleaseOutcome;
+use crate::lockfile::held::{Eviction, Held};
+use crate::lockfile::sys::Sys;
+use crate::process::ProcessMark;
+use crate::story::rough;
+use crate::wait::Watch;
+
+/// Locks that are held for less than this get no file watch, and cost nothing but their entry.
+const SETTLE: Duration = Duration::from_millis(50);
+/// How long the thread stays after the last lock.
+const LINGER: Duration = Duration::from_secs(2);
+/// How often a loss is looked for where no file events can be had, and beside them.
+const POLL: Duration = Duration::from_secs(1);
+/// How soon a busy lock is tried again.
+const RETRY: Duration = Duration::from_millis(2);
+/// How long a contender may keep the binding byte before the lock is let go without it.
+const GIVE_UP: Duration = Duration::from_secs(1);
+
+/// A held lock, whatever system it is on.
+trait Charge: Send + Sync {
+    fn is_over(&self) -> bool;
+    fn time_left(&self) -> Option<Duration>;
+    fn watch(&self) -> Option<Watch>;
+    fn notice_loss(&self);
+    fn evict(&self, give_up: bool) -> Eviction;
+    fn tell(&self, outcome: &ReleaseOutcome);
+}
+
+impl<S: Sys> Charge for Held<S> {
+    fn is_over(&self) -> bool {
+        !self.is_own() || self.is_let_go()
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        Held::time_left(self)
+    }
+
+    fn watch(&self) -> Option<Watch> {
+        self.lock.watch()
+    }
+
+    fn notice_loss(&self) {
+        self.check();
+    }
+
+    fn evict(&self, give_up: bool) -> Eviction {
+        Held::evict(self, give_up)
+    }
+
+    fn tell(&self, outcome: &ReleaseOutcome) {
+        let path = self.lock.path().display();
+        let now = self.lock.clock().monotonic();
+        let held = now.saturating_sub(self.record.monotonic.unwrap_or(now));
+        let (held, max) = (rough(held), rough(self.record.max_hold.unwrap_or_default()));
+        match outcome {
+            ReleaseOutcome::Abandoned(error) => tracing::warn!(%path, held, max, %error,
+                "held longer than promised: let go, but its file could not be removed"),
+            _ => tracing::warn!(%path, held, max, "held longer than promised: let go"),
+        }
+    }
+}
+
+struct Entry {
+    charge: Weak<dyn Charge>,
+    since: Instant,
+    watch: Option<Watch>,
+    settled: bool,
+    next_poll: Instant,
+    overdue_since: Option<Instant>,
+}
+
+struct Kennel {
+    /// The process whose thread runs; a forked child has none.
+    thread: Option<ProcessMark>,
+    entries: Vec<Entry>,
+    /// Until when the thread sleeps, unless it is woken.
+    sleeps_until: Option<Instant>,
+    woken: bool,
+}
+
+static KENNEL: Mutex<Kennel> =
+    Mutex::new(Kennel { thread: None, entries: Vec::new(), sleeps_until: None, woken: false });
+static CHANGED: Condvar = Condvar::new();
+
+fn kennel() -> MutexGuard<'static, Kennel> {
+    KENNEL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts looking after a lock that was just taken.
+pub(crate) fn look_after<S: Sys>(held: &Arc<Held<S>>) {
+    let charge: Arc<dyn Charge> = held.clone();
+    let first_look = charge.time_left().map_or(SETTLE, |left| left.min(SETTLE));
+    let since = Instant::now();
+    let mark = ProcessMark::current();
+    let mut kennel = kennel();
+    if kennel.thread != Some(mark) {
+        // The first lock of this process, or of a forked child, whose parent's entries and
+        // thread are not its own.
+        kennel.entries.clear();
+        kennel.sleeps_until = None;
+        let thread = std::thread::Builder::new().name("lock-watchdog".to_owned()).spawn(run);
+        if let Err(error) = thread {
+            tracing::warn!(%error, "no watchdog: only contenders hold this process to its promise");
+            return;
+        }
+        kennel.thread = Some(mark);
+    }
+    kennel.entries.push(Entry {
+        charge: Arc::downgrade(&charge),
+        since,
+        watch: None,
+        settled: false,
+        next_poll: since,
+        overdue_since: None,
+    });
+    if kennel.sleeps_until.is_some_and(|until| until > since + first_look) {
+        drop(kennel);
+        wake();
+    }
+}
+
+/// Makes the thread look at everything again.
+pub(crate) fn wake() {
+    kennel().woken = true;
+    CHANGED.notify_all();
+}
+
+struct Bell;
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        wake();
+    }
+}
+
+fn run() {
+    let bell = Waker::from(Arc::new(Bell));
+    let mut idle_since = None;
+    loop {
+        let mut entries = std::mem::take(&mut kennel().entries);
+        let now = Instant::now();
+        let mut next = now + Duration::from_secs(86_400);
+        entries.retain_mut(|entry| match tend(entry, now, &bell) {
+            Some(at) => {
+                next = next.min(at);
+                true
+            }
+            None => false,
+        });
+        let mut kennel = kennel();
+        if !kennel.entries.is_empty() {
+            // Taken meanwhile.
+            next = now;
+        }
+        entries.append(&mut kennel.entries);
+        kennel.entries = entries;
+        if kennel.entries.is_empty() {
+            let since = *idle_since.get_or_insert(now);
+            if now.duration_since(since) >= LINGER {
+                kennel.thread = None;
+                return;
+            }
+            // Short naps: the next lock then needs no wake-up, which costs more than its entry.
+            next = now + SETTLE;
+        } else {
+            idle_since = None;
+        }
+        kennel.sleeps_until = Some(next);
+        let nap = next.saturating_duration_since(Instant::now());
+        kennel = CHANGED
+            .wait_timeout_while(kennel, nap, |kennel| !kennel.woken)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
+        kennel.woken = false;
+        kennel.sleeps_until = None;
+    }
+}
+
+/// Does what is due for one lock. Answers when it wants to be looked at again; `None`: never.
+fn tend(entry: &mut Entry, now: Instant, bell: &Waker) -> Option<Instant> {
+    let charge = entry.charge.upgrade()?;
+    if charge.is_over() {
+        return None;
+    }
+    let left = charge.time_left();
+    if left == Some(Duration::ZERO) || entry.overdue_since.is_some() {
+        let since = *entry.overdue_since.get_or_insert(now);
+        return match charge.evict(now.duration_since(since) >= GIVE_UP) {
+            Eviction::Done(outcome) => {
+                charge.tell(&outcome);
+                None
+            }
+            Eviction::NotYet => Some(now + RETRY),
+            Eviction::Renewed => {
+                entry.overdue_since = None;
+                Some(now)
+            }
+        };
+    }
+    if now.duration_since(entry.since) < SETTLE {
+        let end = left.and_then(|left| now.checked_add(left));
+        return Some((entry.since + SETTLE).min(end.unwrap_or(entry.since + SETTLE)));
+    }
+    if !entry.settled {
+        entry.settled = true;
+        // First the watch, then the look.
+        entry.watch = charge.watch();
+    }
+    let happened = entry.watch.as_ref().is_some_and(|watch| watch.poll_changed(bell));
+    if happened || now >= entry.next_poll {
+        entry.next_poll = now + POLL;
+        charge.notice_loss();
+    }
+    if happened {
+        // Once more, to leave the bell with the watch.
+        return Some(now);
+    }
+    let poll = entry.watch.is_none().then_some(entry.next_poll);
+    let end = left.and_then(|left| now.checked_add(left));
+    // A day from now is as good as never.
+    [end, poll].into_iter().flatten().min().or(Some(now + Duration::from_secs(86_400)))
+}
