@@ -10,9 +10,9 @@ use crate::assess::Assessment;
 use crate::error::LockError;
 use crate::evidence::{Attested, Own};
 use crate::lockfile::sys::{Native, Sys};
-use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, Stamp};
+use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, SectionError, Stamp};
 use crate::policy::{Action, Decision, Policy};
-use crate::record::{Form, LockRecord};
+use crate::record::{Dialect, Form, LockRecord};
 use crate::registry::random;
 use crate::wait::Watch;
 
@@ -245,7 +245,14 @@ impl<S: Sys> Acquisition<S> {
         if !self.request.reentrant || assessment.evidence.own != Own::HeldHere {
             return None;
         }
-        Guard::find(assessment.record.as_ref()?.id.as_deref()?)
+        let guard = Guard::find(assessment.record.as_ref()?.id.as_deref()?)?;
+        // Of several promises for one hold the longest counts.
+        if let Dialect::Session { max_hold } = self.request.stamp.dialect
+            && let Err(SectionError::Lost) = guard.extend(max_hold)
+        {
+            return None;
+        }
+        Some(guard)
     }
 
     fn reclaim(&mut self, look: &Look<S>) -> Result<Option<Reclaimed>, LockError> {

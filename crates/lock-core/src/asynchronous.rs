@@ -40,6 +40,24 @@ impl AsyncGuard {
         self.0.as_ref().expect("only release and drop take it")
     }
 
+    /// Runs `work` with the guard on a thread where it may block.
+    ///
+    /// # Cancel safety
+    /// Work that has begun is carried out even if the future is dropped; the lock stays held
+    /// until it is done.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Guard) -> T + Send + 'static,
+    ) -> T {
+        let handle = self.get().another();
+        on_blocking_thread(move || {
+            let result = work(&handle);
+            drop(handle);
+            result
+        })
+        .await
+    }
+
     /// Releases the lock.
     ///
     /// # Cancel safety

@@ -54,6 +54,7 @@ mod acquire;
 mod assess;
 #[cfg(feature = "tokio")]
 pub mod asynchronous;
+pub mod cleanup;
 mod clock;
 mod doctor;
 mod error;

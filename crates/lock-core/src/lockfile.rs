@@ -10,6 +10,7 @@
 //!
 //! Lock order: guard mutex, then binding byte. Nobody waits for an owner byte.
 
+mod append;
 mod binding;
 mod bound;
 mod directory;
@@ -26,6 +27,7 @@ pub mod sys;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use append::{AppendError, Appender};
 pub use directory::Layout;
 pub use end::End;
 pub use guard::{Guard, LostSignal, ReleaseOutcome, SectionError};

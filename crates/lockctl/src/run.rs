@@ -35,7 +35,7 @@ pub(crate) fn session(args: SessionRun) -> u8 {
         .and_then(|lock| lock.acquire_telling(|a, d, left| status.waiting(a, d, left)));
     status.done(acquired.is_ok());
     match acquired {
-        Ok(guard) => hold_for(guard, &args.command),
+        Ok(guard) => hold_for(guard.into(), &args.command),
         Err(error) => {
             eprintln!("lockctl: {error}");
             match error {
@@ -77,6 +77,9 @@ pub(crate) fn deps(args: DepsRun) -> u8 {
 
 /// Runs `command` under the lock, releases, and says how both ended.
 fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
+    if let Err(error) = lock_core::cleanup::install() {
+        eprintln!("lockctl: signals will not clean up: {error}");
+    }
     let max_hold = guard.record().max_hold;
     let mut command = Command::new(&command_line[0]);
     command.args(&command_line[1..]);
@@ -97,7 +100,9 @@ fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
         }
         ReleaseOutcome::Released | ReleaseOutcome::StillHeld | ReleaseOutcome::Forked => noticed,
     };
-    if lost {
+    // A command that was stopped at its maximum is gone: nobody wrote under a lost lock, even if
+    // the watchdog let go of it before this thread did.
+    if lost && !matches!(ended, Ok(Ended::Overdue)) {
         eprintln!(
             "lockctl: the lock {path} was lost while the command ran: somebody else may have \
              written meanwhile"

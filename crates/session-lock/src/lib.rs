@@ -18,7 +18,7 @@
 //! let options = SessionOptions::default().timeout(Duration::from_secs(2)).label("example");
 //! let lock = SessionLock::new(&file, options)?;
 //! let guard = lock.acquire()?;
-//! std::fs::write(&file, "one line\n")?;
+//! guard.append(b"one line\n")?;
 //! match guard.release() {
 //!     ReleaseOutcome::Released => {}
 //!     other => eprintln!("somebody else may have written: {other:?}"),
@@ -30,10 +30,12 @@
 //! # Limitations
 //!
 //! The lock is advisory. A holder that is past its own promise can lose it to a contender at
-//! any time; write inside [`SessionGuard::section`] where that must not happen. Linux only, so
+//! any time; [`SessionGuard::append`] and
+//! [`Guard::section`](lock_core::Guard::section) fail then, before a byte is written. Linux only, so
 //! far. Records of OpenClaw are judged as OpenClaw judges them: by pid, start time and age.
 
 mod error;
+mod guard;
 mod lock;
 mod options;
 mod path;
@@ -41,12 +43,16 @@ mod policy;
 mod sweep;
 
 pub use error::SessionLockError;
-pub use lock::{SessionGuard, SessionLock};
-pub use lock_core::ReleaseOutcome;
 #[cfg(feature = "tokio")]
-pub use lock_core::asynchronous::{AsyncGuard as AsyncSessionGuard, OwnerHome};
+pub use guard::AsyncSessionGuard;
+pub use guard::SessionGuard;
+pub use lock::SessionLock;
+#[cfg(feature = "tokio")]
+pub use lock_core::asynchronous::OwnerHome;
 #[cfg(feature = "tokio")]
 pub use lock_core::evidence::Attested;
+pub use lock_core::lockfile::{AppendError, SectionError};
+pub use lock_core::{End, LostSignal, ReleaseOutcome, cleanup};
 pub use lock_core::{Sweep, Swept};
 pub use options::{
     DEFAULT_MAX_HOLD, DEFAULT_STALE_AFTER, DEFAULT_TIMEOUT, MAX_HOLD_CAP, SessionOptions,

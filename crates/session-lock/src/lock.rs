@@ -6,14 +6,11 @@ use std::time::Duration;
 use lock_core::lockfile::{Layout, Stamp};
 use lock_core::policy::{Decision, Policy};
 use lock_core::record::Dialect;
-use lock_core::{Acquisition, Assessment, Guard, Inspection, LockFile, Request};
+use lock_core::{Acquisition, Assessment, Inspection, LockFile, Request};
 
 use crate::path::{Missing, lock_path};
 use crate::policy::acquire_policy;
-use crate::{SessionLockError, SessionOptions};
-
-/// A held session lock. Dropping the last handle releases it.
-pub type SessionGuard = Guard;
+use crate::{SessionGuard, SessionLockError, SessionOptions};
 
 /// The lock of one session file: a path that was resolved once, and options.
 ///
@@ -103,7 +100,7 @@ impl SessionLock {
         &self,
         waiting: impl FnMut(&Assessment, &Decision, Option<Duration>),
     ) -> Result<SessionGuard, SessionLockError> {
-        Ok(self.acquisition().block(waiting)?)
+        Ok(SessionGuard::new(self.acquisition().block(waiting)?))
     }
 
     /// Takes the lock without blocking the runtime.
@@ -118,7 +115,7 @@ impl SessionLock {
     /// Outside a tokio runtime with time enabled.
     #[cfg(feature = "tokio")]
     pub async fn acquire_async(&self) -> Result<crate::AsyncSessionGuard, SessionLockError> {
-        Ok(self.acquisition().wait(None).await?)
+        Ok(crate::AsyncSessionGuard::new(self.acquisition().wait(None).await?))
     }
 
     /// The same, asking `home` about owners who cannot be verified locally.
@@ -133,7 +130,7 @@ impl SessionLock {
         &self,
         home: &dyn crate::OwnerHome,
     ) -> Result<crate::AsyncSessionGuard, SessionLockError> {
-        Ok(self.acquisition().wait(Some(home)).await?)
+        Ok(crate::AsyncSessionGuard::new(self.acquisition().wait(Some(home)).await?))
     }
 
     /// Who holds it, on what evidence, and what would happen next. Changes nothing.

@@ -115,7 +115,9 @@ impl SessionOptions {
     }
 
     /// Lets this process take a lock again that it holds already, as a counted handle. Off by
-    /// default: two parts of a program that do not know of each other would both write.
+    /// default: two parts of a program that do not know of each other would both write. Of the
+    /// promises of several handles the one that ends last counts, and it stays when its handle
+    /// is gone.
     pub fn reentrant(self, reentrant: bool) -> Self {
         Self { reentrant, ..self }
     }

@@ -70,6 +70,7 @@ impl<S: Sys> Guard<S> {
     /// The first handle. From here on the watchdog looks after it, and threads of this process
     /// can find it by its record.
     pub(super) fn new(held: Held<S>) -> Self {
+        held.enter_slot();
         let held = Arc::new(held);
         watchdog::look_after(&held);
         let handle = Arc::new(Handle { held });
@@ -152,6 +153,12 @@ impl<S: Sys> Guard<S> {
             Some(handle) => handle.held.release(),
             None => ReleaseOutcome::StillHeld,
         }
+    }
+
+    /// One more handle of the same acquisition.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn another(&self) -> Self {
+        Self { handle: Arc::clone(&self.handle) }
     }
 
     /// The guard of this process that holds the acquisition `id`, as one more handle.

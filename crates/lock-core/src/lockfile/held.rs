@@ -8,11 +8,14 @@ use std::time::Duration;
 use super::LockFile;
 use super::binding::BindingByte;
 use super::bound::Bound;
+use super::directory::OWNER_FILE;
 use super::end::{End, EndCell};
 use super::guard::{ReleaseOutcome, SectionError};
+use super::litter;
 use super::publish::{Fresh, Written};
 use super::sys::{Access, Byte, Sys};
 use crate::assess::is_shared;
+use crate::cleanup::Slot;
 use crate::filesystem::FsClass;
 use crate::process::ProcessMark;
 use crate::record::{LockRecord, MAX_LEN};
@@ -24,6 +27,9 @@ const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Held<S: Sys> {
+    /// Serialises the binding byte among the threads of this process, whom one description does
+    /// not tell apart. First, so that its slot goes before the descriptors that the slot names.
+    fence: Mutex<Fence>,
     pub(crate) lock: LockFile<S>,
     pub(super) bound: Bound<S>,
     /// A second description for the binding byte, where children inherit the first: a byte
@@ -37,9 +43,6 @@ pub(crate) struct Held<S: Sys> {
     /// When the holder's promise ends, in nanoseconds on the lock's monotonic clock; the largest
     /// value for a holder that promised nothing.
     deadline: AtomicU64,
-    /// Serialises the binding byte among the threads of this process, whom one description does
-    /// not tell apart.
-    fence: Mutex<Fence>,
 }
 
 /// What only changes inside the fence.
@@ -47,6 +50,8 @@ pub(crate) struct Held<S: Sys> {
 struct Fence {
     /// Gone once the lock was let go.
     registration: Option<Registration>,
+    /// The entry for exit and fork, as long as the descriptors are ours to use.
+    slot: Option<Slot>,
     /// How many times the promise was renewed in the file.
     renewals: u32,
 }
@@ -72,7 +77,7 @@ impl<S: Sys> Held<S> {
         let deadline =
             record.max_hold.zip(record.monotonic).map(|(max, at)| at.saturating_add(max));
         let deadline = AtomicU64::new(deadline.map_or(u64::MAX, nanos));
-        let fence = Mutex::new(Fence { registration: Some(registration), renewals: 0 });
+        let fence = Mutex::new(Fence { registration: Some(registration), slot: None, renewals: 0 });
         let (lock, binding, end) = (lock.clone(), None, EndCell::default());
         Self { lock, bound, binding, record, content, class, mark, end, deadline, fence }
     }
@@ -97,6 +102,21 @@ impl<S: Sys> Held<S> {
         }
         self.binding = Some(second);
         Ok(())
+    }
+
+    /// Enters the lock for clean-up and forks, once its descriptors are final.
+    pub(super) fn enter_slot(&self) {
+        let Bound::File { dir, file, facts } = &self.bound else { return };
+        let path = self.lock.path();
+        let (record, tombstone) = match dir {
+            None => (path.to_owned(), None),
+            Some(_) => (path.join(OWNER_FILE), Some(litter::tombstone_name(path))),
+        };
+        let directory = tombstone.as_deref().map(|tombstone| (path, tombstone));
+        let binding = self.binding.as_ref();
+        let inherited = binding.is_some();
+        let sys = self.lock.sys();
+        self.fence().slot = sys.enter_slot(file, binding, facts, &record, directory, inherited);
     }
 
     /// Whether the calling process is the holder, and not a forked child of it.
@@ -277,6 +297,7 @@ impl<S: Sys> Held<S> {
             let _ = self.lock.sys().unlock(file, Byte::Owner);
         }
         fence.registration = None;
+        fence.slot = None;
     }
 
     fn remove_file(&self, patience: Duration) -> ReleaseOutcome {

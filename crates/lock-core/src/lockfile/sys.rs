@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cleanup::Slot;
 use crate::filesystem::{Filesystem, FsClass};
 
 cfg_if::cfg_if! {
@@ -23,6 +24,7 @@ cfg_if::cfg_if! {
         mod linux_mounts;
         mod ofd;
         pub use linux::Native;
+        pub(crate) use ofd::set_lock;
     } else {
         mod unsupported;
         pub use unsupported::Native;
@@ -185,6 +187,19 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     }
     /// The same for a directory.
     fn dir_filesystem(&self, dir: &Self::Dir) -> Filesystem;
+    /// Enters a held lock for clean-up at exit and hygiene in forked children, where this system
+    /// has either. `at` is the record, `directory` the lock directory and a free name beside it.
+    fn enter_slot(
+        &self,
+        _file: &Self::File,
+        _binding: Option<&Self::File>,
+        _facts: &Facts,
+        _at: &Path,
+        _directory: Option<(&Path, &Path)>,
+        _inherited: bool,
+    ) -> Option<Slot> {
+        None
+    }
     /// Lets time pass.
     fn sleep(&self, time: Duration);
 }

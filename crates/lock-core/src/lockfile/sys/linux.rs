@@ -1,10 +1,10 @@
 //! The seam over Linux.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RawDir, RenameFlags, Stat};
 use rustix::io::{Errno, FdFlags};
 
 use super::{Access, At, Byte, Facts, FileKind, Place, Sys, linux_mounts, ofd};
+use crate::cleanup::{Paths, Slot};
 use crate::filesystem::{Filesystem, FsClass};
 
 /// This machine's own files.
@@ -265,6 +266,23 @@ impl Sys for Native {
 
     fn dir_filesystem(&self, dir: &Dir) -> Filesystem {
         linux_mounts::filesystem(dir.fd())
+    }
+
+    fn enter_slot(
+        &self,
+        file: &OwnedFd,
+        binding: Option<&OwnedFd>,
+        facts: &Facts,
+        at: &Path,
+        directory: Option<(&Path, &Path)>,
+        inherited: bool,
+    ) -> Option<Slot> {
+        let c_path = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
+        let directory = match directory {
+            Some((lock, tombstone)) => Some((c_path(lock)?, c_path(tombstone)?)),
+            None => None,
+        };
+        Slot::hold(file, binding, facts, Paths { record: c_path(at)?, directory }, inherited)
     }
 
     fn sleep(&self, time: Duration) {

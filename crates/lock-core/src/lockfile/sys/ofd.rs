@@ -53,6 +53,12 @@ fn lock_call(
     }
 }
 
+/// Sets a lock without retrying, for signal handlers: async-signal-safe. Whether it was had.
+pub(crate) fn set_lock(fd: libc::c_int, range: &mut libc::flock64) -> bool {
+    // SAFETY: `range` outlives the call; a bad descriptor is an error like any other.
+    unsafe { fcntl(fd, libc::F_OFD_SETLK, range) >= 0 }
+}
+
 #[cfg(target_pointer_width = "64")]
 unsafe fn fcntl(fd: i32, command: i32, range: *mut libc::flock64) -> libc::c_long {
     // SAFETY: passed on to the caller.

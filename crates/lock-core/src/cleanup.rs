@@ -1,0 +1,38 @@
+//! Exit clean-up and fork hygiene: what a process does for its held locks when it has no time
+//! left to run destructors, or finds itself a forked child.
+//!
+//! Nothing here is needed for correctness: the kernel drops the locks of a dead process. Clean-up
+//! saves the next contender the reclaim, and the directory a file.
+//!
+//! Held locks are entered in a fixed table of atomics that a signal handler can walk: no lock, no
+//! allocation, and no pointer that could be freed under it.
+
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod sys;
+        mod table;
+        pub(crate) use sys::Paths;
+        pub use table::Slot;
+        use sys as os;
+    } else {
+        mod unsupported;
+        pub use unsupported::Slot;
+        use unsupported as os;
+    }
+}
+
+/// Releases every held lock when the process exits normally (`std::process::exit` runs no
+/// destructors) or is ended by SIGINT, SIGTERM, SIGQUIT, SIGABRT or SIGHUP, which then take their
+/// default course. Locks that children inherited are left to them.
+///
+/// A signal that the program handles or ignores, now or later, is left to the program: its
+/// handler decides whether the process ends. Calling this twice does no harm.
+///
+/// # Errors
+/// A handler could not be installed.
+///
+/// # Platform-specific behavior
+/// Linux only, so far. Elsewhere this does nothing, and the next contender reclaims.
+pub fn install() -> std::io::Result<()> {
+    os::install()
+}

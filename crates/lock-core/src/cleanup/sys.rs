@@ -1,0 +1,240 @@
+//! Signal handlers, exit handlers and the fork hook.
+//!
+//! What runs in a handler calls only async-signal-safe functions (`signal-safety(7)`): fcntl,
+//! fstatat, unlink, rename, rmdir, dup3, getpid, nanosleep, sigaction, raise. It takes no lock
+//! and allocates nothing.
+#![allow(unsafe_code, reason = "signal handlers are C")]
+
+use std::ffi::CString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::sync::Once;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+
+use libc::c_int;
+
+use super::table::{Entry, Slot, TABLE, WALKERS};
+use crate::lockfile::sys::{Byte, Facts};
+
+const SIGNALS: [c_int; 5] =
+    [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGABRT, libc::SIGHUP];
+
+/// The process that the table belongs to: a forked child cleans up nothing.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
+/// A descriptor of /dev/null, to put in the place of a parent's lock descriptor.
+static PLACEHOLDER: AtomicI32 = AtomicI32::new(-1);
+
+/// The paths of a lock, for its removal in a handler.
+pub(crate) struct Paths {
+    /// The record file.
+    pub(crate) record: CString,
+    /// For the directory layout: the lock directory and a unique tombstone beside it.
+    pub(crate) directory: Option<(CString, CString)>,
+}
+
+impl Slot {
+    /// Enters a held lock, whose descriptors stay open for as long as the slot lives.
+    pub(crate) fn hold(
+        file: &impl AsRawFd,
+        binding: Option<&impl AsRawFd>,
+        facts: &Facts,
+        paths: Paths,
+        inherited: bool,
+    ) -> Option<Self> {
+        prepare_for_forks();
+        // SAFETY: getpid has no preconditions.
+        OWNER.store(unsafe { libc::getpid() }, SeqCst);
+        let Paths { record, directory } = paths;
+        Self::enter(Entry {
+            file: file.as_raw_fd(),
+            binding: binding.map(AsRawFd::as_raw_fd),
+            device: facts.device,
+            inode: facts.inode,
+            record,
+            directory,
+            inherited,
+        })
+    }
+}
+
+/// Frees an entry that no walker can have seen.
+pub(super) fn free(entry: *mut Entry) {
+    if !entry.is_null() {
+        // SAFETY: it came from `Box::into_raw` in `Slot::enter`, was swapped out of the table by
+        // the one slot that owned it, and no walker had announced itself after that.
+        drop(unsafe { Box::from_raw(entry) });
+    }
+}
+
+pub(super) fn install() -> io::Result<()> {
+    static AT_EXIT: Once = Once::new();
+    AT_EXIT.call_once(|| {
+        // SAFETY: `at_exit` is a plain function that lives for ever. A failure (no memory)
+        // leaves the locks to the next contender.
+        unsafe { libc::atexit(at_exit) };
+    });
+    SIGNALS.into_iter().try_for_each(handle_by_default)
+}
+
+/// Installs the handler where the signal has its default course, and only there.
+fn handle_by_default(signal: c_int) -> io::Result<()> {
+    if disposition(signal)? != libc::SIG_DFL {
+        return Ok(());
+    }
+    let mut action = zeroed_action();
+    action.sa_sigaction = on_signal as *const () as usize;
+    // SAFETY: `action` is a valid sigaction with a handler that lives for ever.
+    let done = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn zeroed_action() -> libc::sigaction {
+    // SAFETY: all zeroes is a valid sigaction: default handler, empty mask, no flags.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
+fn disposition(signal: c_int) -> io::Result<usize> {
+    let mut current = zeroed_action();
+    // SAFETY: a null new action only asks; `current` outlives the call.
+    let done = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut current) };
+    if done == 0 { Ok(current.sa_sigaction) } else { Err(io::Error::last_os_error()) }
+}
+
+extern "C" fn on_signal(signal: c_int) {
+    // A handler that was installed after ours, and passes on to it, is the program's own: the
+    // program decides whether it ends, and it may still be writing.
+    if disposition(signal).ok() != Some(on_signal as *const () as usize) {
+        return;
+    }
+    remove_all();
+    let action = zeroed_action();
+    // SAFETY: sigaction and raise are async-signal-safe. The signal is blocked in its own
+    // handler and is delivered, with its default course, when this returns.
+    unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+    // SAFETY: as above.
+    unsafe { libc::raise(signal) };
+}
+
+extern "C" fn at_exit() {
+    remove_all();
+}
+
+/// Removes every lock file of this process that is still its own. Never counts down: from here
+/// on the process is ending, and entries are leaked rather than freed.
+fn remove_all() {
+    // SAFETY: getpid has no preconditions.
+    if unsafe { libc::getpid() } != OWNER.load(SeqCst) {
+        return;
+    }
+    WALKERS.fetch_add(1, SeqCst);
+    for cell in &TABLE {
+        let entry = cell.armed();
+        // SAFETY: an armed entry is not freed while a walker has announced itself, see
+        // `Slot::drop`.
+        if let Some(entry) = unsafe { entry.as_ref() }
+            && !entry.inherited
+        {
+            remove(entry);
+        }
+    }
+}
+
+/// The protocol's release in plain system calls: binding byte, still ours?, unlink.
+fn remove(entry: &Entry) {
+    let file = entry.binding.unwrap_or(entry.file);
+    if !(0..20).any(|_| lock_binding_byte(file) || nap()) || !is_current(entry) {
+        return;
+    }
+    match &entry.directory {
+        None => {
+            // SAFETY: a valid C string.
+            unsafe { libc::unlink(entry.record.as_ptr()) };
+        }
+        Some((directory, tombstone)) => {
+            // SAFETY: two valid C strings. The tombstone's name is unique.
+            if unsafe { libc::rename(directory.as_ptr(), tombstone.as_ptr()) } != 0 {
+                return;
+            }
+            let mut inside = [0_u8; libc::PATH_MAX as usize];
+            let parts = [tombstone.as_bytes(), b"/owner.json\0"];
+            if parts[0].len() + parts[1].len() <= inside.len() {
+                inside[..parts[0].len()].copy_from_slice(parts[0]);
+                inside[parts[0].len()..][..parts[1].len()].copy_from_slice(parts[1]);
+                // SAFETY: a C string, terminated above.
+                unsafe { libc::unlink(inside.as_ptr().cast()) };
+            }
+            // SAFETY: a valid C string. Refuses if foreign files are in it.
+            unsafe { libc::rmdir(tombstone.as_ptr()) };
+        }
+    }
+}
+
+fn lock_binding_byte(file: c_int) -> bool {
+    // SAFETY: all zeroes is a valid flock64, and the l_pid of zero that the command demands.
+    let mut range: libc::flock64 = unsafe { MaybeUninit::zeroed().assume_init() };
+    range.l_type = libc::F_WRLCK as _;
+    range.l_start = Byte::Binding.offset() as _;
+    range.l_len = 1;
+    crate::lockfile::sys::set_lock(file, &mut range)
+}
+
+/// Waits a little for whoever has the binding byte. `false`, so that `any` goes on.
+fn nap() -> bool {
+    let time = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    // SAFETY: `time` is valid; the remainder is not asked for.
+    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
+    false
+}
+
+fn is_current(entry: &Entry) -> bool {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: a valid C string, and room for the answer.
+    let found = unsafe {
+        libc::fstatat(
+            libc::AT_FDCWD,
+            entry.record.as_ptr(),
+            stat.as_mut_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
+    };
+    if found != 0 {
+        return false;
+    }
+    // SAFETY: fstatat succeeded and filled it in.
+    let stat = unsafe { stat.assume_init() };
+    #[allow(clippy::unnecessary_cast, reason = "the widths of the fields differ between targets")]
+    let (device, inode) = (stat.st_dev as u64, stat.st_ino as u64);
+    (device, inode) == (entry.device, entry.inode)
+}
+
+/// A child that is forked without exec shares its parent's open files, and with them the owner
+/// byte: it would pin a dead parent's lock. So the child gets /dev/null in their place, under the
+/// same numbers, which the child's copies of the guards may then close without harm.
+fn prepare_for_forks() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if let Ok(null) = std::fs::File::open("/dev/null") {
+            PLACEHOLDER.store(null.into_raw_fd(), SeqCst);
+            // SAFETY: the hook is a plain function that lives for ever and is
+            // async-signal-safe. A failure (ENOMEM) leaves children as they are.
+            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        }
+    });
+}
+
+extern "C" fn in_child() {
+    let placeholder = PLACEHOLDER.load(SeqCst);
+    for cell in &TABLE {
+        // SAFETY: the child has a single thread, and the entries are its own copies: none is
+        // freed while this runs.
+        if let Some(entry) = unsafe { cell.armed().as_ref() } {
+            let private = [entry.binding, (!entry.inherited).then_some(entry.file)];
+            for fd in private.into_iter().flatten() {
+                // SAFETY: both are open descriptors; what `fd` was is closed in the child only.
+                unsafe { libc::dup3(placeholder, fd, libc::O_CLOEXEC) };
+            }
+        }
+    }
+}
