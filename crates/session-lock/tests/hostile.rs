@@ -1,5 +1,6 @@
 //! Whatever stands where a lock should be: a typed error or a grace, in bounded time, and
 //! nothing is removed that is not the lock that was judged.
+#![cfg(target_os = "linux")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! OpenClaw's records, in all their forms and at the exact limits, through the public API.
+#![cfg(target_os = "linux")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Records of ours: reboots, clocks, re-entrancy, and how a release ends.
+#![cfg(target_os = "linux")]
 
 mod support;
 

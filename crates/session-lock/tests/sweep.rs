@@ -1,4 +1,5 @@
 //! Sweeping a directory as ORIGIN.md says: which names, in which order, and what is removed.
+#![cfg(target_os = "linux")]
 
 mod support;
 
