@@ -5,79 +5,21 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use lock_core::LockError;
-use lock_core::lockfile::sys::FileKind;
+use lock_core::lockfile::{Reclaimed, sys::FileKind};
 use rstest::rstest;
-use session_lock::{SessionLock, SessionLockError, SessionOptions, sweep};
+use session_lock::{SessionLock, SessionLockError, SessionOptions};
+use support::alone::{DEAD, acquire, is_left_alone, snapshot};
 use support::remove;
 use tempfile::TempDir;
-
-const DEAD: &str = "{\"pid\": 4194304, \"createdAt\": \"2026-01-01T00:00:00Z\"}";
-
-/// Runs `body`, and fails if it hangs.
-fn bounded<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, result) = mpsc::channel();
-    let running = thread::spawn(move || done.send(body()).unwrap());
-    match result.recv_timeout(Duration::from_secs(30)) {
-        Ok(result) => result,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            std::panic::resume_unwind(running.join().unwrap_err())
-        }
-    }
-}
-
-fn acquire(session: &Path) -> Result<(), SessionLockError> {
-    let session = session.to_owned();
-    bounded(move || {
-        let options = SessionOptions::default().timeout(Duration::from_millis(50));
-        SessionLock::new(session, options)?.acquire().map(drop)
-    })
-}
-
-/// What is in a directory: names, kinds, permissions and contents.
-fn snapshot(dir: &Path) -> Vec<(PathBuf, fs::FileType, u32, Option<Vec<u8>>)> {
-    let describe = |entry: io::Result<fs::DirEntry>| {
-        let entry = entry.unwrap();
-        let meta = entry.metadata().unwrap();
-        let small = meta.is_file() && meta.len() < 1 << 20;
-        let content = small.then(|| fs::read(entry.path()).ok()).flatten();
-        (entry.path(), meta.file_type(), meta.permissions().mode(), content)
-    };
-    let mut all: Vec<_> = fs::read_dir(dir).unwrap().map(describe).collect();
-    all.sort_by(|a, b| a.0.cmp(&b.0));
-    all
-}
-
-/// Acquiring, inspecting and sweeping all leave what is there alone; returns what acquiring said.
-fn is_left_alone(dir: &Path) -> SessionLockError {
-    let session = dir.join("chat.jsonl");
-    let before = snapshot(dir);
-    let error = acquire(&session).expect_err("no lock to be had");
-    assert_eq!(snapshot(dir), before, "after acquiring: {error}");
-    let dir = dir.to_owned();
-    bounded({
-        let dir = dir.clone();
-        move || {
-            let lock = SessionLock::existing(session, SessionOptions::default()).unwrap();
-            let inspection = lock.inspect();
-            assert!(inspection.found.is_some() || inspection.error.is_some());
-            let swept = sweep(dir, &SessionOptions::default(), true).unwrap();
-            assert!(swept.locks.iter().all(|s| !s.removed), "{swept:?}");
-        }
-    });
-    assert_eq!(snapshot(&dir), before, "after sweeping");
-    error
-}
 
 #[rstest]
 #[case::empty(b"".to_vec())]
@@ -171,6 +113,48 @@ fn a_stale_lock_that_became_a_link_is_not_removed() {
     assert_eq!(snapshot(dir.path()), before);
 }
 
+/// However much it resembles it, and however stale it is itself.
+#[test]
+fn a_successor_of_a_stale_lock_is_not_what_was_judged() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("chat.jsonl.lock");
+    fs::write(&path, DEAD).unwrap();
+    let options = SessionOptions::default();
+    let lock = SessionLock::new(dir.path().join("chat.jsonl"), options).unwrap();
+    let (_, look) = lock.file().inspect_pinned(&lock.policy());
+    let look = look.unwrap();
+    remove(&path);
+    fs::write(&path, DEAD).unwrap();
+    for outcome in
+        [lock.file().reclaim_if_stale(&look, &lock.policy()), lock.file().break_lock(&look)]
+    {
+        assert!(matches!(outcome, Ok(Reclaimed::Changed)), "{outcome:?}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), DEAD);
+}
+
+/// Opening a FIFO to look at it would let its writer go on, into nothing.
+#[test]
+fn a_fifos_writer_is_not_disturbed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("chat.jsonl.lock");
+    fifo(&path);
+    let (opened, told) = mpsc::channel();
+    let writer = thread::spawn({
+        let path = path.clone();
+        move || opened.send(File::options().write(true).open(path).map(drop))
+    });
+    // Long enough for the writer to have got there.
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(100) {
+        is_left_alone(dir.path());
+    }
+    assert!(matches!(told.try_recv(), Err(mpsc::TryRecvError::Empty)), "the writer went on");
+    drop(File::open(&path).unwrap());
+    told.recv().unwrap().unwrap();
+    writer.join().unwrap().unwrap();
+}
+
 #[test]
 fn names_have_a_limit() {
     let dir = TempDir::new().unwrap();
@@ -201,122 +185,4 @@ fn a_file_is_no_directory() {
         assert!(matches!(error, SessionLockError::Lock(LockError::Io { .. })), "{error:?}");
     }
     assert_eq!(snapshot(dir.path()), before);
-}
-
-/// The variable that tells a test that it runs in prepared surroundings.
-const PREPARED: &str = "SESSION_LOCK_HOSTILE_DIR";
-
-/// Runs one test of this file again, by way of `program` with `args`; `false` if that program
-/// cannot make the surroundings here.
-fn again(test: &str, dir: &Path, program: &str, args: &[&str]) -> bool {
-    let this = std::env::current_exe().unwrap();
-    let mut command = Command::new(program);
-    command.args(args).arg(this).args([test, "--exact", "--nocapture"]).env(PREPARED, dir);
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(!text.contains("running 0 tests"), "no test of this name: {test}");
-    if !text.contains("running 1 test") {
-        eprintln!("not tested, {program} cannot do it here: {text}");
-        return false;
-    }
-    assert!(output.status.success(), "{text}");
-    true
-}
-
-fn prepared() -> Option<PathBuf> {
-    std::env::var_os(PREPARED).map(PathBuf::from)
-}
-
-fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-/// As root, everything is permitted: the test is run again as nobody, who finds root's files.
-#[test]
-fn permissions_are_respected_and_named() {
-    if let Some(dir) = prepared() {
-        return without_permission(&dir);
-    }
-    let dir = TempDir::new().unwrap();
-    chmod(dir.path(), 0o777);
-    for (name, content) in [("unreadable", ""), ("unwritable", DEAD), ("readonly", DEAD)] {
-        let sub = dir.path().join(name);
-        fs::create_dir(&sub).unwrap();
-        fs::write(sub.join("chat.jsonl.lock"), content).unwrap();
-        chmod(&sub, 0o777);
-    }
-    fs::create_dir(dir.path().join("empty")).unwrap();
-    chmod(&dir.path().join("unreadable/chat.jsonl.lock"), 0o000);
-    chmod(&dir.path().join("unwritable/chat.jsonl.lock"), 0o444);
-    chmod(&dir.path().join("readonly/chat.jsonl.lock"), 0o666);
-    chmod(&dir.path().join("readonly"), 0o555);
-    chmod(&dir.path().join("empty"), 0o555);
-    let is_root = File::open(dir.path().join("unreadable/chat.jsonl.lock")).is_ok();
-    if is_root {
-        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-        again("permissions_are_respected_and_named", dir.path(), "setpriv", &nobody);
-    } else {
-        without_permission(dir.path());
-    }
-    chmod(&dir.path().join("readonly"), 0o755);
-}
-
-fn without_permission(dir: &Path) {
-    for (name, obstacle) in
-        [("unreadable", "it cannot be opened"), ("unwritable", "it cannot be removed")]
-    {
-        let error = is_left_alone(&dir.join(name));
-        let text = error.to_string();
-        assert!(
-            matches!(error, SessionLockError::Timeout(_) | SessionLockError::Stale(_)),
-            "{text}"
-        );
-        assert!(text.contains(obstacle) && text.contains("denied"), "{name}: {text}");
-    }
-    for name in ["readonly", "empty"] {
-        let dir = dir.join(name);
-        let before = snapshot(&dir);
-        let error = acquire(&dir.join("chat.jsonl")).expect_err("nothing can be made there");
-        let SessionLockError::Lock(LockError::Io { source, .. }) = error else {
-            panic!("{error:?}")
-        };
-        assert_eq!(source.kind(), io::ErrorKind::PermissionDenied);
-        let swept = sweep(&dir, &SessionOptions::default(), true).unwrap();
-        assert!(swept.locks.iter().all(|s| !s.removed && s.obstacle.is_some()), "{swept:?}");
-        assert_eq!(swept.locks.len(), before.len());
-        assert_eq!(snapshot(&dir), before);
-    }
-}
-
-const MOUNT: &str = "mount -t tmpfs -o $1 none \"$2\" && shift 2 && exec \"$@\"";
-
-/// Without room for a record, or for an inode.
-#[rstest]
-#[case::of_data("a_full_file_system::case_1_of_data", "size=4k")]
-#[case::of_inodes("a_full_file_system::case_2_of_inodes", "size=64k,nr_inodes=2")]
-fn a_full_file_system(#[case] name: &str, #[case] options: &str) {
-    if let Some(dir) = prepared() {
-        return without_room(&dir);
-    }
-    let dir = TempDir::new().unwrap();
-    let at = dir.path().to_str().unwrap();
-    let args = ["--map-root-user", "--mount", "sh", "-c", MOUNT, "sh", options, at];
-    again(name, dir.path(), "unshare", &args);
-    assert_eq!(snapshot(dir.path()), [], "the mount was the child's own");
-}
-
-fn without_room(dir: &Path) {
-    fs::write(dir.join("filler"), [b'x'; 4096]).unwrap();
-    let before = snapshot(dir);
-    for _ in 0..3 {
-        let error = acquire(&dir.join("chat.jsonl")).expect_err("no room");
-        let SessionLockError::Lock(LockError::Io { source, .. }) = error else {
-            panic!("{error:?}")
-        };
-        assert_eq!(source.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(snapshot(dir), before, "neither a lock nor litter is left");
-    }
-    remove(&dir.join("filler"));
-    acquire(&dir.join("chat.jsonl")).expect("there is room again");
 }

@@ -1,6 +1,8 @@
 //! A directory of locks, a clock that stands still, and an identity that says what a test wants.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod alone;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
