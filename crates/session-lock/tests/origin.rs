@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use lock_core::lockfile::Reclaimed;
 use lock_core::policy::{Action, Reason};
 use rstest::rstest;
 use session_lock::SessionLockError;
@@ -165,6 +166,21 @@ fn a_lock_without_a_pid_waits_out_its_grace(
             drop(must_reclaim(&bench.lock_with(options.clone())));
         }
     }
+}
+
+/// OpenClaw creates its file empty and writes into it: one that was slow has an owner by now.
+#[test]
+fn a_record_that_was_written_meanwhile_is_judged_again() {
+    let bench = Bench::new();
+    let path = bench.plant_lock("", HOUR);
+    let lock = bench.lock();
+    let (inspection, look) = lock.file().inspect_pinned(&lock.policy());
+    assert_eq!(inspection.state(), lock_core::State::Stale);
+    let content = record(&bench, OTHER, FRESH, "");
+    std::fs::write(&path, &content).unwrap();
+    let outcome = lock.file().reclaim_if_stale(&look.unwrap(), &lock.policy());
+    assert!(matches!(outcome, Ok(Reclaimed::Changed)), "{outcome:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
 }
 
 #[test]

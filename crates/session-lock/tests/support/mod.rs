@@ -175,11 +175,20 @@ impl Bench {
 
     /// Whether another boot id means an earlier boot in this directory.
     pub(crate) fn is_on_a_disk(&self) -> bool {
+        self.class() == FsClass::Local
+    }
+
+    /// Whether other kernels may be using this directory.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self.class(), FsClass::Local | FsClass::Volatile)
+    }
+
+    fn class(&self) -> FsClass {
         let probe = self.plant("probe.lock", "{}", Duration::ZERO);
         let lock = SessionLock::new(probe.with_extension(""), self.options()).unwrap();
         let class = lock.inspect().found.unwrap().0.filesystem.class;
         remove(&probe);
-        class == FsClass::Local
+        class
     }
 }
 
