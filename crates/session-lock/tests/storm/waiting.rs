@@ -1,0 +1,150 @@
+//! Waiting: how soon a killed holder's lock is had, and what it costs to wait for a live one.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use session_lock::{ReleaseOutcome, SessionLockError};
+
+use crate::actor::{Given, say};
+use crate::contention::settled;
+use crate::crew::{Actor, Orders};
+use crate::journal::Journal;
+use crate::stale::{contender, hold};
+use crate::support::{Arena, now, quiet, scaled, spread, stormy};
+
+pub(crate) fn kill_latency() {
+    measure("waiting::kill_latency", "waiter", |waiter| drop(waiter.expect("waiting")));
+}
+
+#[cfg(feature = "tokio")]
+pub(crate) fn kill_latency_async() {
+    measure("waiting::kill_latency_async", "async-waiter", until_it_watches);
+}
+
+fn measure(trial: &str, role: &'static str, until_it_waits: fn(&mut Actor)) {
+    let _quiet = quiet();
+    let arena = Arena::new();
+    let log = Journal::open(&arena.session());
+    let mut waiter = Orders::new(role).path("session", &arena.session()).start();
+    let mut latencies = Vec::new();
+    for _ in 0..scaled(50) {
+        let holder = hold(&arena, 300_000);
+        waiter.tell("again");
+        until_it_waits(&mut waiter);
+        let killed = now();
+        holder.kill(&log);
+        let got: u64 = waiter.expect("got ").parse().expect("nanoseconds");
+        latencies.push(Duration::from_nanos(got) - killed);
+        waiter.expect("released");
+    }
+    drop(waiter.finish());
+    let late = latencies.iter().filter(|t| **t > Duration::from_millis(100)).count();
+    println!("{trial}: {}", spread(&mut latencies));
+    settled(&arena, trial);
+    // The safety net is a second: whoever falls into it missed an event. A loaded machine may
+    // keep the dying holder from finishing to die for a while.
+    assert!(late <= 1, "{trial}: {late} waiters took over 100 ms");
+}
+
+/// Waits until a process has an inotify watch.
+#[cfg(feature = "tokio")]
+fn until_it_watches(actor: &mut Actor) {
+    let directory = format!("/proc/{}/fdinfo", actor.pid());
+    let watches = || {
+        let entries = std::fs::read_dir(&directory).expect("it lives").flatten();
+        entries
+            .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+            .any(|text| text.contains("inotify wd"))
+    };
+    while !watches() {
+        std::thread::yield_now();
+    }
+}
+
+/// Takes the lock once for every line it is told.
+pub(crate) fn waiter(given: &Given) {
+    let lock = given.session_lock();
+    for _ in std::io::stdin().lines() {
+        let mut told = false;
+        let guard = lock
+            .acquire_telling(|_, _, _| {
+                if !std::mem::replace(&mut told, true) {
+                    say("waiting");
+                }
+            })
+            .unwrap_or_else(|e| panic!("{e}"));
+        say(&format!("got {}", now().as_nanos()));
+        assert!(matches!(guard.release(), ReleaseOutcome::Released));
+        say("released");
+    }
+}
+
+/// The same in a task.
+#[cfg(feature = "tokio")]
+pub(crate) fn async_waiter(given: &Given) {
+    let lock = given.session_lock();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime");
+    for _ in std::io::stdin().lines() {
+        runtime.block_on(async {
+            let guard = lock.acquire_async().await.unwrap_or_else(|e| panic!("{e}"));
+            say(&format!("got {}", now().as_nanos()));
+            assert!(matches!(guard.release().await, ReleaseOutcome::Released));
+        });
+        say("released");
+    }
+}
+
+/// Ten seconds behind a live holder, while others come, look and go.
+pub(crate) fn idle() {
+    let _weather = stormy();
+    let (arena, aside) = (Arena::new(), Arena::new());
+    let holder = hold(&arena, 300_000);
+    let mut idler =
+        Orders::new("idler").path("session", &arena.session()).with("timeout", 10_000).start();
+    idler.expect("waiting");
+    let mut others = 0;
+    while idler.is_running() {
+        let passer = contender(&arena).path("journal", &aside.session()).with("timeout", 300);
+        drop(passer.start().finish());
+        others += 1;
+    }
+    let words = idler.finish();
+    let mut numbers = words.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
+    let mut number = || numbers.next().expect("three numbers");
+    let (cpu, steps, waited) = (number(), number(), number());
+    println!(
+        "waiting::idle: {:?} of processor time and {steps} steps in {:?}, {others} others passed",
+        Duration::from_micros(cpu),
+        Duration::from_micros(waited),
+    );
+    drop(holder.finish());
+    settled(&arena, "waiting::idle");
+    assert!(others >= 5, "only {others} others passed");
+    assert!((10_000_000..13_000_000).contains(&waited), "waited {waited} µs");
+    // The safety net alone makes it look every 0.75 to 1.25 seconds.
+    assert!(steps <= 20, "{steps} steps: something woke it");
+    // Without optimisation; a polling waiter would need a hundred times as much.
+    assert!(cpu < 60_000, "{cpu} µs of processor time");
+}
+
+/// Waits in vain, and tells what it cost.
+pub(crate) fn idler(given: &Given) {
+    let cpu = || {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
+    };
+    let started = now();
+    let mut first = None;
+    let mut steps = 0;
+    let outcome = given.session_lock().acquire_telling(|_, _, _| {
+        steps += 1;
+        first.get_or_insert_with(|| {
+            say("waiting");
+            cpu()
+        });
+    });
+    let spent = cpu() - first.expect("it waited");
+    assert!(matches!(outcome, Err(SessionLockError::Timeout(_))), "{outcome:?}");
+    say(&format!("{spent} {steps} {}", (now() - started).as_micros()));
+}
