@@ -205,6 +205,7 @@ fn contend<S: Sys>(given: &Given, lock: &LockFile<S>, terms: Terms) {
     let hold = Duration::from_micros(given.number("hold_us", 200));
     let section = Section { journal: &journal, who: &who, seq: 1, hold, timeout: terms.timeout };
     wait_for_go();
+    std::thread::sleep(Duration::from_micros(given.number("after_us", 0)));
     let acquire = || acquire(lock, terms).map_err(error_text);
     section.run(acquire, Guard::is_held, Guard::release);
 }

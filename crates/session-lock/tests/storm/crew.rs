@@ -43,11 +43,13 @@ impl Orders {
         self.with(key, value)
     }
 
-    /// Runs it below `strace`, which delays the system call `call` as `how` says.
+    /// Runs it below `strace`, which delays the system call `call` as `how` says. What is not
+    /// traced is not delayed either.
     pub(crate) fn slowed(mut self, call: &str, how: &str) -> Self {
-        let inject = format!("inject={call}:{how}");
-        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "-e", &inject];
-        self.below = strace.map(str::to_owned).to_vec();
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{how}"));
+        let quietly = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"];
+        self.below =
+            quietly.iter().chain(&["-e", &trace, "-e", &inject]).map(|w| (*w).to_owned()).collect();
         self
     }
 

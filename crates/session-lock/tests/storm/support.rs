@@ -112,10 +112,7 @@ pub(crate) fn lock_over<S: Sys>(sys: S, path: &Path, layout: Layout) -> LockFile
 }
 
 /// Acquires it as a domain crate does.
-pub(crate) fn acquire<S: Sys>(
-    lock: &LockFile<S>,
-    terms: Terms,
-) -> Result<Guard<S>, AcquireError> {
+pub(crate) fn acquire<S: Sys>(lock: &LockFile<S>, terms: Terms) -> Result<Guard<S>, AcquireError> {
     let stamp = Stamp { dialect: terms.dialect(), label: None, inheritable: false };
     let request = Request {
         stamp,
