@@ -129,10 +129,10 @@ fn sweep_file<S: Sys>(sys: &S, at: Place<'_, S::Dir>, remove: bool) -> io::Resul
     if !sys.stat(at)?.same_file(&facts) {
         return Ok(Swept::Owned);
     }
-    if remove {
-        sys.remove(at, &file)?;
-    }
-    Ok(Swept::Ownerless)
+    let removed = if remove { sys.remove(at, &file) } else { Ok(()) };
+    // Explicitly: a child forked meanwhile would keep the byte, and with it what is left.
+    let _ = sys.unlock(&file, Byte::Owner);
+    removed.map(|()| Swept::Ownerless)
 }
 
 #[cfg(test)]

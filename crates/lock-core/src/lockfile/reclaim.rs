@@ -45,29 +45,41 @@ impl<S: Sys> LockFile<S> {
         if !bound.is_same_as(&look.bound) {
             return Ok(Reclaimed::Changed);
         }
-        match &bound {
-            Bound::File { file, .. } => {
-                let busy = LockError::io("lock the binding byte of", self.path());
-                if !take(self.sys(), file, Byte::Binding, patience).map_err(busy)? {
-                    return Ok(Reclaimed::Busy);
-                }
+        if let Bound::File { file, .. } = &bound {
+            let busy = LockError::io("lock the binding byte of", self.path());
+            if !take(self.sys(), file, Byte::Binding, patience).map_err(busy)? {
+                return Ok(Reclaimed::Busy);
             }
-            // No inode to bind: `rmdir` alone decides.
-            Bound::Ownerless { .. } | Bound::Opaque { .. } => {}
         }
-        let current = bound.is_current(self, &look.content, look.assessment().filesystem.class);
-        if !current.map_err(LockError::io("check", self.path()))? {
-            return Ok(Reclaimed::Changed);
+        // Where there is no inode to bind, `rmdir` alone decides.
+
+        // Closing the descriptor would do, but for children: one that is forked meanwhile
+        // shares it, and would keep the byte for as long as it lives.
+        let let_go = |bound: &Bound<S>| {
+            if let Some((file, _)) = bound.file() {
+                let _ = self.sys().unlock(file, Byte::Binding);
+            }
+        };
+        let class = look.assessment().filesystem.class;
+        let current = bound.is_current(self, &look.content, class);
+        if !matches!(current, Ok(true)) {
+            let_go(&bound);
+            return match current {
+                Err(error) => Err(LockError::io("check", self.path())(error)),
+                Ok(_) => Ok(Reclaimed::Changed),
+            };
         }
         let again = self.look_at(bound, look.attestation(), Footprint::Stage)?;
-        if !still(again.assessment()) {
-            return Ok(Reclaimed::Changed);
-        }
-        // Dropping `again` closes the descriptor, and with it gives the binding byte back.
-        Ok(match again.bound.remove(self) {
-            Ok(()) => Reclaimed::Removed,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Reclaimed::Changed,
-            Err(e) => Reclaimed::Denied(e),
-        })
+        let outcome = if still(again.assessment()) {
+            match again.bound.remove(self) {
+                Ok(()) => Reclaimed::Removed,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Reclaimed::Changed,
+                Err(e) => Reclaimed::Denied(e),
+            }
+        } else {
+            Reclaimed::Changed
+        };
+        let_go(&again.bound);
+        Ok(outcome)
     }
 }

@@ -12,7 +12,7 @@ use lock_core::{LockFile, ReleaseOutcome};
 use session_lock::{SessionGuard, SessionLock, SessionOptions};
 
 use crate::journal::Journal;
-use crate::mutant::NoBinding;
+use crate::mutant::{Altered, no_binding};
 use crate::support::{Terms, acquire, lock_over, now};
 
 /// What the parent wrote on the command line.
@@ -75,6 +75,9 @@ pub(crate) fn run(role: &str) {
         "contender" => contender(&given),
         "holder" => holder(&given),
         "overdue" => crate::overdue::actor(&given),
+        "writer" => crate::waiting::writer(&given),
+        "blocked" => crate::waiting::blocked(&given),
+        "reclaimer" => crate::forks::reclaimer(&given),
         "waiter" => crate::waiting::waiter(&given),
         "idler" => crate::waiting::idler(&given),
         "forker" => crate::forks::forker(&given),
@@ -194,7 +197,9 @@ fn contender(given: &Given) {
     let terms = given.terms();
     let path = given.path("lock");
     match given.word("sys") {
-        Some("mutant") => contend(given, &lock_over(NoBinding, &path, terms.layout), terms),
+        Some("mutant") => {
+            contend(given, &lock_over(Altered(no_binding), &path, terms.layout), terms)
+        }
         _ => contend(given, &lock_over(Native, &path, terms.layout), terms),
     }
 }

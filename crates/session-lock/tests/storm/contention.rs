@@ -7,7 +7,7 @@ use session_lock::{ReleaseOutcome, SessionLock, SessionOptions};
 
 use crate::crew::{Actor, Orders};
 use crate::journal::{Journal, Tally, check};
-use crate::support::{Arena, Dice, scaled, stormy};
+use crate::support::{Arena, Dice, now, scaled, spread, stormy};
 
 /// Eight processes, ten thousand acquisitions, an actor killed every few milliseconds.
 pub(crate) fn processes() {
@@ -44,6 +44,44 @@ pub(crate) fn threads() {
     crew.into_iter().for_each(|actor| drop(actor.finish()));
     let tally = settled(&arena, "contention::threads");
     assert!(tally.begun >= target, "{} sections only", tally.begun);
+}
+
+/// Threads of one process that ask for the same lock at the same moment, and may share it: the
+/// slower one gets a handle at once, also while the faster one is not quite done acquiring.
+pub(crate) fn reentrant_threads() {
+    let _weather = stormy();
+    let arena = Arena::new();
+    let options = SessionOptions::default().timeout(Duration::from_secs(30)).reentrant(true);
+    let lock = SessionLock::new(arena.session(), options).expect("a lock");
+    let mut waits = Vec::new();
+    let (mut shared, mut late) = (0, 0);
+    for _ in 0..scaled(300) {
+        let (start, end) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+        let one = || {
+            start.wait();
+            let before = now();
+            let guard = lock.acquire().unwrap_or_else(|e| panic!("{e}"));
+            let waited = now() - before;
+            assert!(guard.is_held());
+            end.wait();
+            (waited, guard.release())
+        };
+        let (one, two) = std::thread::scope(|scope| {
+            let other = scope.spawn(one);
+            (one(), other.join().expect("no panic"))
+        });
+        waits.extend([one.0, two.0]);
+        match (one.1, two.1) {
+            (ReleaseOutcome::Released, ReleaseOutcome::StillHeld)
+            | (ReleaseOutcome::StillHeld, ReleaseOutcome::Released) => shared += 1,
+            outcomes => panic!("two handles of one acquisition: {outcomes:?}"),
+        }
+        late += usize::from(one.0 > Duration::from_millis(500));
+        late += usize::from(two.0 > Duration::from_millis(500));
+    }
+    println!("contention::reentrant_threads: {shared} shared; waits: {}", spread(&mut waits));
+    assert!(late <= 1, "{late} threads fell into the safety net: {}", spread(&mut waits));
+    settled(&arena, "contention::reentrant_threads");
 }
 
 /// Kills random actors and replaces them, until the journal has nearly `target` sections; then

@@ -1,17 +1,21 @@
 //! The directory layout, at lock-core's own level: processes, threads, kills, and directories
 //! that others left at the lock's path.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use lock_core::lockfile::Layout;
-use lock_core::lockfile::sys::Native;
+use lock_core::lockfile::sys::{Byte, Native, Sys};
 use lock_core::{AcquireError, ReleaseOutcome};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::contention::{kill_some, wait_for};
 use crate::crew::Orders;
 use crate::journal::{Journal, Tally, check};
+use crate::mutant::{Altered, File};
 use crate::support::{Arena, Terms, acquire, lock_over, scaled, stormy};
 
 const FOREIGN: &str = "notes.txt";
@@ -111,6 +115,33 @@ fn set_old(path: &Path) {
 #[expect(clippy::disallowed_methods, reason = "our own directory, which nobody ever locked")]
 fn discard(dir: &Path) {
     std::fs::remove_dir_all(dir).expect("it is ours");
+}
+
+/// A stager that has just made its record when a sweeper unlinks it, but is not yet done with
+/// the directory: it must not publish the empty directory that is left, and take it for a lock.
+pub(crate) fn half_swept_stage() {
+    let _weather = stormy();
+    static LOCK: OnceLock<PathBuf> = OnceLock::new();
+    static SWEPT: AtomicBool = AtomicBool::new(false);
+    fn sweep_then_lock(file: &File, byte: Byte) -> io::Result<bool> {
+        if byte == Byte::Owner && !SWEPT.swap(true, Ordering::Relaxed) {
+            let lock = LOCK.get().expect("it is set");
+            let beside = std::fs::read_dir(lock.parent().expect("a directory"))?;
+            let stage = beside.flatten().map(|entry| entry.path().join("owner.json"));
+            let record = stage.filter(|path| path.exists()).last().expect("a stage");
+            rustix::fs::unlink(record)?;
+        }
+        Native.try_lock(file, byte)
+    }
+
+    let arena = Arena::new();
+    let path = LOCK.get_or_init(|| arena.lock());
+    let lock = lock_over(Altered(sweep_then_lock), path, Layout::Directory);
+    let guard = acquire(&lock, terms(Duration::from_secs(5))).expect("the second try succeeds");
+    assert!(SWEPT.load(Ordering::Relaxed), "nothing was swept");
+    assert!(guard.is_held(), "the lock was published without its record");
+    assert!(matches!(guard.release(), ReleaseOutcome::Released));
+    settled(&arena, "directory::half_swept_stage", 0);
 }
 
 /// An ownerless directory with something in it is nobody's to remove: it stays, and is waited

@@ -4,14 +4,15 @@ use std::io::{Read, pipe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lock_core::lockfile::SectionError;
+use lock_core::lockfile::sys::{Access, Byte, Native, Place, Sys};
+use lock_core::lockfile::{Layout, Reclaimed, SectionError};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use session_lock::{ReleaseOutcome, SessionGuard, SessionLock, SessionOptions};
 
 use crate::actor::{Given, say};
 use crate::contention::settled;
 use crate::crew::Orders;
-use crate::support::{Arena, scaled, stormy};
+use crate::support::{Arena, lock_over, scaled, stormy};
 use crate::sys::{Fork, ended, exit_now, fork};
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -152,4 +153,39 @@ pub(crate) fn busy_forker(given: &Given) {
     say(&format!("{forks} forks beside {rounds} acquisitions of another thread"));
     let outcome = guard.take().map(SessionGuard::release);
     assert!(matches!(outcome, Some(ReleaseOutcome::Released)), "{outcome:?}");
+}
+
+/// A child forked in the middle of a reclaim that comes to nothing: it shares the description
+/// that has the binding byte, and must not keep the byte from the living.
+pub(crate) fn children_keep_no_binding_byte() {
+    let _weather = stormy();
+    let arena = Arena::new();
+    let holder = crate::stale::hold(&arena, 300_000);
+    let reclaimer = Orders::new("reclaimer").path("lock", &arena.lock()).start();
+    drop(reclaimer.finish());
+    drop(holder.finish());
+    settled(&arena, "forks::children_keep_no_binding_byte");
+}
+
+pub(crate) fn reclaimer(given: &Given) {
+    let lock = lock_over(Native, &given.path("lock"), Layout::File);
+    let look = lock.look().expect("a lock").expect("a lock");
+    let mut child = None;
+    let outcome = lock.reclaim(&look, PATIENCE, |_| {
+        let Fork::Parent(pid) = fork() else {
+            // Nothing of the parent's is dropped here: its descriptors stay open in the child.
+            std::thread::sleep(Duration::from_secs(60));
+            exit_now(0);
+        };
+        child = Some(pid);
+        false
+    });
+    assert!(matches!(outcome, Ok(Reclaimed::Changed)), "{outcome:?}");
+    let place = Place::absolute(lock.path());
+    let (file, _) = Native.open(place, Access::Read).expect("the lock file");
+    let kept = Native.is_locked(&file, Byte::Binding).expect("an answer");
+    let child = child.expect("it was forked");
+    kill_process(child, Signal::KILL).expect("it lingers");
+    ended(child, WaitOptions::empty());
+    assert!(!kept, "the child keeps the binding byte");
 }

@@ -55,8 +55,10 @@ fn main() -> std::process::ExitCode {
         #[cfg(feature = "tokio")]
         ("waiting::kill_latency_async", waiting::kill_latency_async),
         ("waiting::idle_waiter_costs_nothing", waiting::idle),
+        ("waiting::behind_a_stopped_writer", waiting::behind_a_stopped_writer),
         ("contention::processes_and_kills", contention::processes),
         ("contention::threads", contention::threads),
+        ("contention::reentrant_threads", contention::reentrant_threads),
         ("stale::killed_holders", stale::killed_holders),
         ("overdue::stopped_holders", overdue::stopped_holders),
         ("overdue::racing_holders", overdue::racing_holders),
@@ -64,9 +66,11 @@ fn main() -> std::process::ExitCode {
         ("slow::catches_the_mutant", slow::catches_the_mutant),
         ("forks::children_touch_nothing", forks::children_touch_nothing),
         ("forks::children_of_busy_threads", forks::children_of_busy_threads),
+        ("forks::children_keep_no_binding_byte", forks::children_keep_no_binding_byte),
         #[cfg(feature = "tokio")]
         ("cancel::dropped_futures", cancel::dropped_futures),
         ("directory::processes_threads_and_planted", directory::storm),
+        ("directory::half_swept_stage", directory::half_swept_stage),
         ("directory::foreign_files_stay", directory::foreign_files_stay),
         ("directory::slow_motion", slow::directory),
     ];

@@ -1,6 +1,6 @@
-//! The protocol's mutant: it believes that it has every binding byte, and takes none.
-//!
-//! Slow motion has to catch it, or slow motion proves nothing about the real protocol.
+//! The native system with another way to take a byte lock, and with it the protocol's mutant:
+//! one that believes to have every binding byte, and takes none. Slow motion has to catch it, or
+//! slow motion proves nothing about the real protocol.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,11 +9,16 @@ use std::time::Duration;
 use lock_core::filesystem::{Filesystem, FsClass};
 use lock_core::lockfile::sys::{Access, At, Byte, Facts, Native, Sys};
 
-/// [`Native`] without binding bytes.
+/// [`Native`], except for how it takes bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NoBinding;
+pub(crate) struct Altered(pub(crate) fn(&File, Byte) -> io::Result<bool>);
 
-type File = <Native as Sys>::File;
+/// Has every binding byte, and keeps nobody out with it.
+pub(crate) fn no_binding(file: &File, byte: Byte) -> io::Result<bool> {
+    if byte == Byte::Binding { Ok(true) } else { Native.try_lock(file, byte) }
+}
+
+pub(crate) type File = <Native as Sys>::File;
 type Dir = <Native as Sys>::Dir;
 
 /// Passes calls on as they are.
@@ -23,7 +28,7 @@ macro_rules! the_same {
     };
 }
 
-impl Sys for NoBinding {
+impl Sys for Altered {
     type File = File;
     type Dir = Dir;
 
@@ -33,11 +38,7 @@ impl Sys for NoBinding {
     }
 
     fn try_lock(&self, file: &File, byte: Byte) -> io::Result<bool> {
-        if byte == Byte::Binding { Ok(true) } else { Native.try_lock(file, byte) }
-    }
-
-    fn is_locked(&self, file: &File, byte: Byte) -> io::Result<bool> {
-        if byte == Byte::Binding { Ok(false) } else { Native.is_locked(file, byte) }
+        (self.0)(file, byte)
     }
 
     the_same! {
@@ -50,6 +51,7 @@ impl Sys for NoBinding {
         fn read(file: &File, limit: usize) -> io::Result<Vec<u8>>;
         fn write(file: &File, bytes: &[u8]) -> io::Result<()>;
         fn unlock(file: &File, byte: Byte) -> io::Result<()>;
+        fn is_locked(file: &File, byte: Byte) -> io::Result<bool>;
         fn make_inheritable(file: &mut File) -> io::Result<()>;
         fn link_unnamed(file: &File, to: At<'_, Self>) -> io::Result<()>;
         fn link(from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;

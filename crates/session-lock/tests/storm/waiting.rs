@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use rustix::time::{ClockId, clock_gettime};
 use session_lock::{ReleaseOutcome, SessionLockError};
 
-use crate::actor::{Given, say};
+use crate::actor::{Given, say, wait_for_go};
 use crate::contention::settled;
-use crate::crew::{Actor, Orders};
+use crate::crew::{Actor, Barrier, Orders};
 use crate::journal::Journal;
 use crate::stale::{contender, hold};
 use crate::support::{Arena, now, quiet, scaled, spread, stormy};
@@ -128,12 +129,59 @@ pub(crate) fn idle() {
     assert!(cpu < 60_000, "{cpu} µs of processor time");
 }
 
+/// An overdue holder that is stopped inside a fenced write: nobody evicts it there, and whoever
+/// wants to gives up at its deadline, without a fight in the meantime.
+pub(crate) fn behind_a_stopped_writer() {
+    let _weather = stormy();
+    let arena = Arena::new();
+    let session = arena.session();
+    let mut writer = Orders::new("writer").path("session", &session).with("max_hold", 50).start();
+    writer.expect("writing");
+    writer.signal(Signal::STOP);
+    let blocked = || Orders::new("blocked").path("session", &session).with("timeout", 2_000);
+    let crew = Barrier::of((0..4).map(|_| blocked())).open();
+    let costs: Vec<_> = crew.into_iter().map(|actor| actor.finish().trim().to_owned()).collect();
+    let costs: Vec<u64> = costs.iter().map(|text| text.parse().expect("a number")).collect();
+    writer.signal(Signal::CONT);
+    let said = writer.finish();
+    assert!(said.contains("is_held true") && said.contains("release Released"), "{said}");
+    println!("waiting::behind_a_stopped_writer: {costs:?} µs of processor time in two seconds");
+    settled(&arena, "waiting::behind_a_stopped_writer");
+    // Without optimisation. Contenders that wake each other take all there is.
+    assert!(costs.iter().all(|cost| *cost < 700_000), "{costs:?}");
+}
+
+/// Stops being polite: stays inside a fenced write until told to go on.
+pub(crate) fn writer(given: &Given) {
+    let guard = given.session_lock().acquire().unwrap_or_else(|e| panic!("{e}"));
+    let written = guard.section(Duration::from_secs(1), || {
+        say("writing");
+        wait_for_go();
+    });
+    written.expect("a fenced write");
+    say(&format!("is_held {}", guard.is_held()));
+    say(&format!("release {:?}", guard.release()));
+}
+
+/// Fails to get the lock in time, and tells what it cost.
+pub(crate) fn blocked(given: &Given) {
+    wait_for_go();
+    let (before, started) = (cpu(), now());
+    let error = given.session_lock().acquire().map(drop).expect_err("the writer has it");
+    let waited = now() - started;
+    assert!(waited < given.timeout() + Duration::from_secs(2), "waited {waited:?}");
+    assert!(error.to_string().contains("another process is writing"), "{error}");
+    say(&(cpu() - before).to_string());
+}
+
+/// Microseconds of processor time that this process took so far.
+fn cpu() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
+}
+
 /// Waits in vain, and tells what it cost.
 pub(crate) fn idler(given: &Given) {
-    let cpu = || {
-        let time = clock_gettime(ClockId::ProcessCPUTime);
-        time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
-    };
     let started = now();
     let mut first = None;
     let mut steps = 0;
