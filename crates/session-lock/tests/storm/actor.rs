@@ -12,7 +12,7 @@ use lock_core::{LockFile, ReleaseOutcome};
 use session_lock::{SessionGuard, SessionLock, SessionOptions};
 
 use crate::journal::Journal;
-use crate::mutant::{Altered, no_binding};
+use crate::mutant::Altered;
 use crate::support::{Terms, acquire, lock_over, now};
 
 /// What the parent wrote on the command line.
@@ -55,6 +55,16 @@ impl Given {
             .timeout(self.timeout())
             .max_hold(self.millis("max_hold", 300_000));
         SessionLock::new(self.path("session"), options).expect("a lock")
+    }
+
+    /// Another system than the native one.
+    fn altered(&self) -> Option<Altered> {
+        Some(match self.word("sys")? {
+            "mutant" => Altered::MUTANT,
+            "named" => Altered::NAMED,
+            "linked" => Altered::LINKED,
+            other => panic!("no such system: {other}"),
+        })
     }
 
     fn terms(&self) -> Terms {
@@ -183,6 +193,11 @@ fn hammer_with_one(given: &Given, journal: &Journal, thread: u64) {
         if given.word("session").is_some() {
             let lock = given.session_lock();
             section.run(|| lock.acquire(), SessionGuard::is_held, SessionGuard::release);
+        } else if let Some(sys) = given.altered() {
+            let terms = given.terms();
+            let lock = lock_over(sys, &given.path("lock"), terms.layout);
+            let acquire = || acquire(&lock, terms).map_err(error_text);
+            section.run(acquire, Guard::is_held, Guard::release);
         } else {
             let terms = given.terms();
             let lock = lock_over(Native, &given.path("lock"), terms.layout);
@@ -196,11 +211,9 @@ fn hammer_with_one(given: &Given, journal: &Journal, thread: u64) {
 fn contender(given: &Given) {
     let terms = given.terms();
     let path = given.path("lock");
-    match given.word("sys") {
-        Some("mutant") => {
-            contend(given, &lock_over(Altered(no_binding), &path, terms.layout), terms)
-        }
-        _ => contend(given, &lock_over(Native, &path, terms.layout), terms),
+    match given.altered() {
+        Some(sys) => contend(given, &lock_over(sys, &path, terms.layout), terms),
+        None => contend(given, &lock_over(Native, &path, terms.layout), terms),
     }
 }
 

@@ -46,6 +46,35 @@ pub(crate) fn threads() {
     assert!(tally.begun >= target, "{} sections only", tally.begun);
 }
 
+/// Stages that have names, because the file system knows no other: killed stagers leave them
+/// behind, and sweepers meet living ones.
+pub(crate) fn named_stages() {
+    fallback("named");
+}
+
+/// Stages that are linked to the lock's path and then lose their own name.
+pub(crate) fn linked_stages() {
+    fallback("linked");
+}
+
+fn fallback(sys: &str) {
+    let _weather = stormy();
+    let arena = Arena::new();
+    let orders = || {
+        let orders = Orders::new("hammer").path("lock", &arena.lock());
+        orders.path("journal", &arena.session()).with("sys", sys)
+    };
+    let mut crew: Vec<Actor> = (0..8).map(|_| orders().start()).collect();
+    let target = scaled(2_000) as usize;
+    let pace = Duration::from_millis(15);
+    kill_some(&mut crew, &arena.session(), target, pace, || orders().start());
+    crew.into_iter().for_each(|actor| drop(actor.finish()));
+    let found = session_lock::sweep(arena.path(), &SessionOptions::default(), true);
+    let litter = found.expect("a sweep").litter;
+    println!("contention::{sys}_stages: {} pieces of litter at the end", litter.swept.len());
+    settled(&arena, &format!("contention::{sys}_stages"));
+}
+
 /// Threads of one process that ask for the same lock at the same moment, and may share it: the
 /// slower one gets a handle at once, also while the faster one is not quite done acquiring.
 pub(crate) fn reentrant_threads() {

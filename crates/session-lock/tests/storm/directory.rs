@@ -56,6 +56,24 @@ pub(crate) fn storm() {
     assert!(tally.begun >= target && tally.kills > 5, "{tally:?}");
 }
 
+/// The same where directories cannot be renamed without clobbering: they are made in place, and
+/// the record is published into them.
+pub(crate) fn made_in_place() {
+    let _weather = stormy();
+    let arena = Arena::new();
+    let crew: Vec<_> = (0..8).map(|_| hammer(&arena).with("sys", "linked").start()).collect();
+    let target = scaled(1_000) as usize;
+    let (planted, foreign) = std::thread::scope(|scope| {
+        let planter = scope.spawn(|| plant_some(&arena, scaled(2)));
+        wait_for(&arena.session(), target);
+        planter.join().expect("no panic")
+    });
+    wait_for(&arena.session(), check(&arena.session()).begun + 20);
+    crew.into_iter().for_each(|actor| drop(actor.finish()));
+    println!("directory::made_in_place: {planted} planted, {foreign} with foreign files");
+    settled(&arena, "directory::made_in_place", foreign);
+}
+
 /// Puts old directories of every kind at the lock's path whenever it is free: how many, and how
 /// many of them hold foreign files.
 fn plant_some(arena: &Arena, rounds: u32) -> (usize, usize) {
@@ -136,7 +154,8 @@ pub(crate) fn half_swept_stage() {
 
     let arena = Arena::new();
     let path = LOCK.get_or_init(|| arena.lock());
-    let lock = lock_over(Altered(sweep_then_lock), path, Layout::Directory);
+    let lock =
+        lock_over(Altered { lock: sweep_then_lock, ..Altered::NATIVE }, path, Layout::Directory);
     let guard = acquire(&lock, terms(Duration::from_secs(5))).expect("the second try succeeds");
     assert!(SWEPT.load(Ordering::Relaxed), "nothing was swept");
     assert!(guard.is_held(), "the lock was published without its record");

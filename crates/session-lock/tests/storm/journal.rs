@@ -4,7 +4,7 @@
 //! Every line is one `write(2)` to a file opened for appending, so the file's order is the real
 //! one. A line is a letter, who (`actor.thread`), and the rest:
 //! `B who seq time waited` and `E who seq time` around each section, `X who text` for a
-//! complaint, `k actor` by the parent *before* it kills an actor, and `o actor time` by a holder
+//! complaint, `k actor time` by the parent *before* it kills an actor, and `o actor time` by a holder
 //! that may be evicted from `time` on.
 
 use std::collections::{HashMap, HashSet};
@@ -41,7 +41,7 @@ impl Journal {
     }
 
     pub(crate) fn killing(&self, actor: u32) {
-        self.line(&format!("k {actor}"));
+        self.line(&format!("k {actor} {}", crate::support::now().as_nanos()));
     }
 
     pub(crate) fn evictable(&self, actor: u32, from: Duration) {
@@ -68,6 +68,8 @@ pub(crate) struct Tally {
     pub(crate) waits: Vec<Duration>,
     /// From the end of a section to the beginning of the next, whose owner waited for it.
     pub(crate) handoffs: Vec<Duration>,
+    /// From the death of an actor inside its section to the next, whose owner waited for it.
+    pub(crate) recoveries: Vec<Duration>,
 }
 
 struct Section<'a> {
@@ -81,7 +83,7 @@ pub(crate) fn check(journal: &Path) -> Tally {
     let text = std::fs::read_to_string(journal).expect("the journal");
     let mut tally = Tally::default();
     let mut open: Option<Section> = None;
-    let mut killed: HashSet<u32> = HashSet::new();
+    let mut killed: HashMap<u32, Duration> = HashMap::new();
     let mut evictable: HashMap<u32, Duration> = HashMap::new();
     let mut evicted: HashSet<&str> = HashSet::new();
     let mut let_go: Option<Duration> = None;
@@ -96,7 +98,7 @@ pub(crate) fn check(journal: &Path) -> Tally {
         match letter {
             "k" => {
                 tally.kills += 1;
-                killed.insert(actor);
+                killed.insert(actor, nanos(word()));
             }
             "o" => {
                 evictable.insert(actor, nanos(word()));
@@ -105,8 +107,12 @@ pub(crate) fn check(journal: &Path) -> Tally {
             "B" => {
                 let (seq, at, waited) = (word(), nanos(word()), nanos(word()));
                 if let Some(before) = open.take() {
-                    if killed.contains(&before.actor) {
+                    if let Some(killed) = killed.get(&before.actor) {
                         tally.closed_by_death += 1;
+                        // Not known for a lock that nobody waited for.
+                        if at.saturating_sub(waited) < *killed {
+                            tally.recoveries.push(at.saturating_sub(*killed));
+                        }
                     } else if evictable.get(&before.actor).is_some_and(|from| at >= *from) {
                         tally.evicted += 1;
                         evicted.insert(before.who);
@@ -134,7 +140,7 @@ pub(crate) fn check(journal: &Path) -> Tally {
             _ => violation("not a line of ours".to_owned()),
         }
     }
-    if let Some(last) = open.filter(|s| !killed.contains(&s.actor)) {
+    if let Some(last) = open.filter(|s| !killed.contains_key(&s.actor)) {
         tally.violations.push(format!("section {} of {} never ended", last.seq, last.who));
     }
     tally
@@ -155,18 +161,20 @@ impl Tally {
     /// One line for people.
     pub(crate) fn summary(&mut self) -> String {
         let late = |limit: u64| {
-            self.handoffs.iter().filter(|t| **t > Duration::from_millis(limit)).count()
+            let all = self.handoffs.iter().chain(&self.recoveries);
+            all.filter(|t| **t > Duration::from_millis(limit)).count()
         };
         let (over_50, over_500) = (late(50), late(500));
         format!(
             "{} sections, {} kills ({} inside a section), {} evictions; waits: {}; \
-             handoffs: {}, {over_50} over 50 ms, {over_500} over 500 ms",
+             handoffs: {}; after a death: {}; {over_50} over 50 ms, {over_500} over 500 ms",
             self.begun,
             self.kills,
             self.closed_by_death,
             self.evicted,
             crate::support::spread(&mut self.waits),
             crate::support::spread(&mut self.handoffs),
+            crate::support::spread(&mut self.recoveries),
         )
     }
 }

@@ -54,10 +54,13 @@ fn main() -> std::process::ExitCode {
         ("waiting::kill_latency", waiting::kill_latency),
         #[cfg(feature = "tokio")]
         ("waiting::kill_latency_async", waiting::kill_latency_async),
+        ("waiting::release_latency", waiting::release_latency),
         ("waiting::idle_waiter_costs_nothing", waiting::idle),
         ("waiting::behind_a_stopped_writer", waiting::behind_a_stopped_writer),
         ("contention::processes_and_kills", contention::processes),
         ("contention::threads", contention::threads),
+        ("contention::named_stages", contention::named_stages),
+        ("contention::linked_stages", contention::linked_stages),
         ("contention::reentrant_threads", contention::reentrant_threads),
         ("stale::killed_holders", stale::killed_holders),
         ("overdue::stopped_holders", overdue::stopped_holders),
@@ -70,6 +73,7 @@ fn main() -> std::process::ExitCode {
         #[cfg(feature = "tokio")]
         ("cancel::dropped_futures", cancel::dropped_futures),
         ("directory::processes_threads_and_planted", directory::storm),
+        ("directory::made_in_place", directory::made_in_place),
         ("directory::half_swept_stage", directory::half_swept_stage),
         ("directory::foreign_files_stay", directory::foreign_files_stay),
         ("directory::slow_motion", slow::directory),

@@ -57,7 +57,7 @@ pub(crate) fn slow_motion() {
     for round in 0..scaled(2) {
         for (index, delay) in DELAYS.iter().enumerate() {
             // A dead holder and an overdue one in turn.
-            if (index as u32 + round) % 2 == 0 {
+            if (index as u32 + round).is_multiple_of(2) {
                 plant(&arena);
                 stops += race(&arena, contender, *delay);
             } else {

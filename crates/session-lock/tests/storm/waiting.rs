@@ -14,15 +14,26 @@ use crate::stale::{contender, hold};
 use crate::support::{Arena, now, quiet, scaled, spread, stormy};
 
 pub(crate) fn kill_latency() {
-    measure("waiting::kill_latency", "waiter", |waiter| drop(waiter.expect("waiting")));
+    let says_so: fn(&mut Actor) = |waiter| drop(waiter.expect("waiting"));
+    measure("waiting::kill_latency", "waiter", says_so, Actor::kill);
+}
+
+pub(crate) fn release_latency() {
+    let says_so: fn(&mut Actor) = |waiter| drop(waiter.expect("waiting"));
+    measure("waiting::release_latency", "waiter", says_so, |holder, _| drop(holder.finish()));
 }
 
 #[cfg(feature = "tokio")]
 pub(crate) fn kill_latency_async() {
-    measure("waiting::kill_latency_async", "async-waiter", until_it_watches);
+    measure("waiting::kill_latency_async", "async-waiter", until_it_watches, Actor::kill);
 }
 
-fn measure(trial: &str, role: &'static str, until_it_waits: fn(&mut Actor)) {
+fn measure(
+    trial: &str,
+    role: &'static str,
+    until_it_waits: fn(&mut Actor),
+    end: fn(Actor, &Journal),
+) {
     let _quiet = quiet();
     let arena = Arena::new();
     let log = Journal::open(&arena.session());
@@ -32,10 +43,10 @@ fn measure(trial: &str, role: &'static str, until_it_waits: fn(&mut Actor)) {
         let holder = hold(&arena, 300_000);
         waiter.tell("again");
         until_it_waits(&mut waiter);
-        let killed = now();
-        holder.kill(&log);
+        let ended = now();
+        end(holder, &log);
         let got: u64 = waiter.expect("got ").parse().expect("nanoseconds");
-        latencies.push(Duration::from_nanos(got) - killed);
+        latencies.push(Duration::from_nanos(got) - ended);
         waiter.expect("released");
     }
     drop(waiter.finish());
@@ -155,6 +166,7 @@ pub(crate) fn behind_a_stopped_writer() {
 pub(crate) fn writer(given: &Given) {
     let guard = given.session_lock().acquire().unwrap_or_else(|e| panic!("{e}"));
     let written = guard.section(Duration::from_secs(1), || {
+        assert!(guard.is_held(), "asked inside the section");
         say("writing");
         wait_for_go();
     });
