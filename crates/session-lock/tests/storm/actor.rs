@@ -88,6 +88,7 @@ pub(crate) fn run(role: &str) {
         "writer" => crate::waiting::writer(&given),
         "blocked" => crate::waiting::blocked(&given),
         "reclaimer" => crate::forks::reclaimer(&given),
+        "fencer" => crate::overdue::fencer(&given),
         "waiter" => crate::waiting::waiter(&given),
         "idler" => crate::waiting::idler(&given),
         "forker" => crate::forks::forker(&given),

@@ -65,6 +65,7 @@ fn main() -> std::process::ExitCode {
         ("stale::killed_holders", stale::killed_holders),
         ("overdue::stopped_holders", overdue::stopped_holders),
         ("overdue::racing_holders", overdue::racing_holders),
+        ("overdue::fenced_writers", overdue::fenced_writers),
         ("slow::killed_holders", slow::slow_motion),
         ("slow::catches_the_mutant", slow::catches_the_mutant),
         ("forks::children_touch_nothing", forks::children_touch_nothing),

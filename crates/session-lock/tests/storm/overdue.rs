@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use lock_core::lockfile::Layout;
+use lock_core::ReleaseOutcome;
 use lock_core::lockfile::sys::Native;
+use lock_core::lockfile::{Layout, SectionError};
 use rustix::process::Signal;
 use session_lock::SessionGuard;
 
@@ -28,8 +29,13 @@ pub(crate) fn stopped_holders() {
     let _weather = stormy();
     let arena = Arena::new();
     let rounds = scaled(60);
+    let mut dice = Dice::new();
     for _ in 0..rounds {
-        let barrier = Barrier::of((0..4).map(|_| contender(&arena)));
+        // Some wait for the moment, some come in just before it.
+        let mut late = || dice.below(MAX_HOLD_MS * 1200);
+        let late = [0, late(), late(), late()];
+        let crew = late.map(|after| contender(&arena).with("after_us", after));
+        let barrier = Barrier::of(crew);
         let mut holder = breaker(&arena).start();
         holder.expect("held");
         holder.signal(Signal::STOP);
@@ -54,7 +60,7 @@ pub(crate) fn wakes_up_evicted(arena: &Arena, holder: Actor) {
     assert_eq!(inode(), before, "the successor's file was replaced");
     assert!(successor.is_held());
     let outcome = successor.release();
-    assert!(matches!(outcome, lock_core::ReleaseOutcome::Released), "{outcome:?}");
+    assert!(matches!(outcome, ReleaseOutcome::Released), "{outcome:?}");
 }
 
 /// Lets go of its own accord, around the time when it may be evicted.
@@ -63,9 +69,16 @@ pub(crate) fn racing_holders() {
     let arena = Arena::new();
     let mut dice = Dice::new();
     let (mut released, mut lost) = (0, 0);
-    for _ in 0..scaled(100) {
-        let barrier = Barrier::of((0..4).map(|_| contender(&arena)));
-        let mut holder = breaker(&arena).with("lets_go_us", 48_000 + dice.below(5_000)).start();
+    for round in 0..scaled(60) {
+        let barrier = Barrier::of((0..4).map(|_| contender(&arena).with("hold_us", 3_000)));
+        let mut orders = breaker(&arena).with("lets_go_us", 48_000 + dice.below(5_000));
+        // Also in slow motion: between its look at the path and the removal, say.
+        match round % 4 {
+            0 => orders = orders.slowed("unlinkat", "delay_enter=20000"),
+            1 => orders = orders.slowed("newfstatat", "delay_exit=5000"),
+            _ => {}
+        }
+        let mut holder = orders.start();
         holder.expect("held");
         let crew = barrier.open();
         let said = holder.finish();
@@ -78,6 +91,65 @@ pub(crate) fn racing_holders() {
     }
     println!("overdue::racing_holders: {released} let go in time, {lost} were evicted");
     settled(&arena, "overdue::racing_holders");
+}
+
+/// Overdue holders that go on with fenced writes until one is refused: no write of theirs may
+/// come after, or into, a section of whoever evicted them.
+pub(crate) fn fenced_writers() {
+    let _weather = stormy();
+    let arena = Arena::new();
+    let mut dice = Dice::new();
+    let mut writes = 0;
+    for round in 0..scaled(40) {
+        let late = [(); 3].map(|()| dice.below(MAX_HOLD_MS * 1200));
+        let crew = late.map(|after| contender(&arena).with("after_us", after));
+        let barrier = Barrier::of(crew);
+        let session = arena.session();
+        let mut orders = Orders::new("fencer").path("session", &session).path("journal", &session);
+        orders = orders.with("max_hold", MAX_HOLD_MS);
+        match round % 4 {
+            0 => orders = orders.slowed("newfstatat", "delay_exit=2000"),
+            1 => orders = orders.slowed("fcntl", "delay_exit=1000"),
+            _ => {}
+        }
+        let mut writer = orders.start();
+        writer.expect("held");
+        let crew = barrier.open();
+        let said = writer.finish();
+        writes += said.trim().parse::<u32>().expect("a number");
+        crew.into_iter().for_each(|actor| drop(actor.finish()));
+    }
+    println!("overdue::fenced_writers: {writes} fenced writes");
+    let tally = settled(&arena, "overdue::fenced_writers");
+    assert_eq!(tally.evicted, 0, "no section of this storm may be interrupted");
+    assert!(writes > scaled(40), "{writes} fenced writes only");
+}
+
+/// Writes in fenced sections until one is refused.
+pub(crate) fn fencer(given: &Given) {
+    let journal = Journal::open(&given.path("journal"));
+    let who = format!("{}.0", given.nr());
+    let guard = given.session_lock().acquire().unwrap_or_else(|e| panic!("{e}"));
+    say("held");
+    let mut seq = 0;
+    loop {
+        let written = guard.section(Duration::from_secs(10), || {
+            journal.begin(&who, seq, now(), Duration::ZERO);
+            std::thread::sleep(Duration::from_micros(100));
+            journal.end(&who, seq, now());
+        });
+        match written {
+            // Whoever wants to evict has to get a word in.
+            Ok(()) => std::thread::sleep(Duration::from_micros(500)),
+            Err(SectionError::Lost) => break,
+            Err(error) => panic!("{error}"),
+        }
+        seq += 1;
+    }
+    assert!(!guard.is_held());
+    let outcome = SessionGuard::release(guard);
+    assert!(matches!(outcome, ReleaseOutcome::Lost), "{outcome:?}");
+    say(&seq.to_string());
 }
 
 /// Takes the lock, and lets go when told to or after a time, whoever has it by then.
