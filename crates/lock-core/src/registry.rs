@@ -27,6 +27,7 @@ fn entries() -> MutexGuard<'static, Option<HashMap<String, Entry>>> {
 #[derive(Debug)]
 pub(crate) struct Registration {
     id: String,
+    mark: ProcessMark,
 }
 
 impl Registration {
@@ -34,7 +35,7 @@ impl Registration {
     pub(crate) fn new(id: &str, mark: ProcessMark) -> Self {
         let entry = Entry { mark, held: None };
         entries().get_or_insert_default().insert(id.to_owned(), entry);
-        Self { id: id.to_owned() }
+        Self { id: id.to_owned(), mark }
     }
 
     /// Lets other threads find the guard's shared part by the acquisition's id.
@@ -47,6 +48,11 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        if !self.mark.is_current() {
+            // A forked child: nothing asks it about its parent's locks, and a thread that it
+            // does not have may own the mutex for ever.
+            return;
+        }
         entries().get_or_insert_default().remove(&self.id);
     }
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use super::binding::BindingByte;
@@ -113,9 +113,14 @@ impl<S: Sys> Guard<S> {
     #[must_use]
     pub fn is_held(&self) -> bool {
         let Held { lock, bound, content, class, mark, live, .. } = &*self.held;
-        mark.is_current()
-            && *live.lock().unwrap_or_else(PoisonError::into_inner)
-            && bound.is_current(lock, content, *class).unwrap_or(false)
+        // Never waits: whoever has the mutex is inside a section, possibly this very thread, or
+        // about to remove the file, which the path tells.
+        let live = || match live.try_lock() {
+            Ok(live) => *live,
+            Err(TryLockError::Poisoned(live)) => *live.into_inner(),
+            Err(TryLockError::WouldBlock) => true,
+        };
+        mark.is_current() && live() && bound.is_current(lock, content, *class).unwrap_or(false)
     }
 
     /// Runs `write` while no reclaim can land, waiting at most `patience` for the binding byte.
