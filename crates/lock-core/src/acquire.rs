@@ -123,7 +123,8 @@ pub struct Acquisition<S: Sys = Native> {
     probes_left: u32,
     attested: Option<(LockRecord, Attested)>,
     last: Option<(Assessment, Decision)>,
-    obstacle: Option<String>,
+    /// What keeps a reclaim from happening, and how soon to try again.
+    obstacle: Option<(String, Duration)>,
 }
 
 impl<S: Sys> Acquisition<S> {
@@ -186,7 +187,7 @@ impl<S: Sys> Acquisition<S> {
     /// # Errors
     /// The lock was not had in time, or the protocol could not go on.
     pub fn step(&mut self) -> Result<Step<S>, AcquireError> {
-        let mut watch = None;
+        let mut watch: Option<Option<Watch>> = None;
         // The first look at a lock costs more than one attempt that succeeds.
         let mut occupied = self.last.is_some();
         for _ in 0..ROUNDS {
@@ -212,14 +213,28 @@ impl<S: Sys> Acquisition<S> {
                     }
                     Some(Reclaimed::Busy | Reclaimed::Denied(_)) | None => {}
                 }
+            } else {
+                self.obstacle = None;
             }
-            // First the watch, then the look, then sleep.
-            let armed = watch.is_some();
-            self.last = Some((look.into_assessment(), decision));
-            if armed {
-                return self.pause(watch.flatten(), None);
+            let assessment = look.into_assessment();
+            let last = self.last.as_ref().map(|(before, _)| &before.record);
+            let changed = last.is_none_or(|before| *before != assessment.record);
+            if changed {
+                // What woke us was another lock's event. This one's may have come just before
+                // our watch, and just before its byte was dropped: one late probe.
+                self.probes_left = 1;
             }
-            watch = Some(self.arm());
+            let passing = self.request.reentrant && assessment.evidence.own == Own::HeldHere;
+            self.last = Some((assessment, decision));
+            // First the watch, then the look, then sleep. A watch that was not to be had
+            // because the path changed hands is worth another try.
+            match watch.take() {
+                Some(armed) if armed.is_some() || !changed => {
+                    // Held here, and yet no handle to share: another thread is at work on it.
+                    return self.pause(armed, passing.then_some(POLL_ALONE / 100));
+                }
+                _ => watch = Some(self.arm()),
+            }
         }
         // The path changes hands faster than we look: others make progress.
         self.pause(None, Some(POLL_ALONE / 100))
@@ -264,9 +279,12 @@ impl<S: Sys> Acquisition<S> {
         self.obstacle = match &outcome {
             Reclaimed::Removed | Reclaimed::Changed => None,
             Reclaimed::Busy => {
-                Some("another process is writing under it or removing it".to_owned())
+                let why = "another process is writing under it or removing it".to_owned();
+                Some((why, POLL_ALONE / 10))
             }
-            Reclaimed::Denied(error) => Some(format!("it cannot be removed: {error}")),
+            Reclaimed::Denied(error) => {
+                Some((format!("it cannot be removed: {error}"), POLL_ALONE))
+            }
         };
         if matches!(outcome, Reclaimed::Removed) {
             let assessment = look.assessment();
@@ -304,13 +322,15 @@ impl<S: Sys> Acquisition<S> {
             .as_ref()
             .and_then(|(a, _)| a.record.as_ref())
             .is_some_and(|r| r.form == Form::Ours);
+        // While a reclaim is held up, each try wakes all who watch: they would keep each other up.
+        let watch = watch.filter(|_| self.obstacle.is_none());
         let net = if watch.is_some() && ours { POLL_WITH_EVENTS } else { POLL_ALONE };
         let mut at_most = if let Some(time) = briefly {
             jittered(time)
         } else if self.probes_left > 0 {
             FIRST_PROBE * 2_u32.pow(PROBES - self.probes_left)
-        } else if self.obstacle.is_some() {
-            jittered(POLL_ALONE / 10)
+        } else if let Some((_, pace)) = self.obstacle {
+            jittered(pace)
         } else {
             jittered(net)
         };
@@ -332,7 +352,7 @@ impl<S: Sys> Acquisition<S> {
                 waited,
                 assessment,
                 decision,
-                obstacle: self.obstacle.take(),
+                obstacle: self.obstacle.take().map(|(why, _)| why),
             })),
             None => AcquireError::Lock(LockError::Io {
                 action: "get a look at",

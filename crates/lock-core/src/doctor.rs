@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::error::LockError;
 use crate::inspect::{Inspection, State};
 use crate::lockfile::sys::Sys;
-use crate::lockfile::{Litter, LockFile, Reclaimed};
+use crate::lockfile::{Litter, LockFile, Look, Reclaimed};
 use crate::policy::{Action, Policy};
 
 /// One lock that a doctor looked at.
@@ -65,5 +66,17 @@ impl<S: Sys> LockFile<S> {
             }
         }
         Some(swept)
+    }
+
+    /// Reclaims the lock that `look` saw, if `policy` still says so under its binding byte.
+    ///
+    /// # Errors
+    /// As for [`reclaim`](Self::reclaim).
+    pub fn reclaim_if_stale(
+        &self,
+        look: &Look<S>,
+        policy: &Policy,
+    ) -> Result<Reclaimed, LockError> {
+        self.reclaim(look, PATIENCE, |again| again.decide(policy).action == Action::Reclaim)
     }
 }

@@ -139,3 +139,6 @@ pub fn gather(
     }
     evidence
 }
+
+#[cfg(test)]
+mod tests;

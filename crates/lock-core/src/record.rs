@@ -3,7 +3,7 @@
 //! A record of ours carries OpenClaw's keys (so its reader understands us), plus `bootId`,
 //! `version` and one object `owner` with everything else. Records of the origin lack that
 //! object. Reading is lenient field by field, as the origin reads: a field that makes no sense
-//! is a field that is missing. The JSON itself lives in [`wire`].
+//! is a field that is missing. The JSON itself lives in `wire`.
 
 mod wire;
 

@@ -152,8 +152,8 @@ impl SessionOptions {
 }
 
 /// A promise that fits a task which may run for `timeout`: the timeout and a grace (2 min), at
-/// least `min` (5 min), at most [`MAX_HOLD_CAP`]. `None` is a task without a timeout; a zero
-/// timeout counts as `min`.
+/// least `min` (5 min), at most [`MAX_HOLD_CAP`]. `None` is a task without a timeout; a timeout
+/// of zero, which is none of the origin's, counts as one of `min`.
 ///
 /// # Examples
 ///
@@ -171,11 +171,12 @@ pub fn max_hold_from_timeout(
     grace: Duration,
     min: Duration,
 ) -> Duration {
-    match timeout {
-        None => MAX_HOLD_CAP,
-        Some(Duration::ZERO) => min.min(MAX_HOLD_CAP),
-        Some(timeout) => timeout.saturating_add(grace).max(min).min(MAX_HOLD_CAP),
-    }
+    let timeout = match timeout {
+        None => return MAX_HOLD_CAP,
+        Some(Duration::ZERO) => min,
+        Some(timeout) => timeout,
+    };
+    timeout.saturating_add(grace).max(min).min(MAX_HOLD_CAP)
 }
 
 /// Positive decimal digits up to 2^53 − 1, and nothing else.

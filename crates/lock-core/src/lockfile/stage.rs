@@ -107,7 +107,9 @@ impl<S: Sys> DirStage<S> {
             Ok(file) => Stage::lock(lock, file, None),
         };
         match staged {
-            Ok(Some(record)) => {
+            // A sweeper that had the byte before us took the record, and has yet to take the
+            // directory; one that comes now is kept out by the byte.
+            Ok(Some(record)) if sys.stat(at).is_ok_and(|seen| seen.same_file(&record.facts)) => {
                 let facts = sys.dir_facts(&dir)?;
                 Ok(Some(Self { dir: OpenDir { dir, facts }, record, name }))
             }

@@ -167,14 +167,15 @@ pub(super) fn parse(bytes: &[u8]) -> Option<LockRecord> {
         Form::Origin
     };
     let text = |key: &str| own.get(key).and_then(Value::as_str).map(str::to_owned);
-    let boot_id = map.get("bootId").and_then(Value::as_str).filter(|s| !s.is_empty());
+    let boot_id = map.get("bootId").and_then(Value::as_str).map(str::trim);
+    let boot_id = boot_id.filter(|id| !id.is_empty());
     let boot = match (boot_id, own.get("doubtfulBootId").and_then(Value::as_str)) {
-        (Some(id), _) => BootId::Kernel(id.trim().to_ascii_lowercase()),
+        (Some(id), _) => BootId::Kernel(id.to_ascii_lowercase()),
         (None, Some(id)) => BootId::Doubtful(id.to_owned()),
         (None, None) => BootId::Unknown,
     };
     let pid =
-        map.get("pid").and_then(integer).and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+        map.get("pid").and_then(number).and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
     let owner = pid.map(|pid| OwnerId {
         kind: match form {
             Form::Ours => {
@@ -212,7 +213,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<LockRecord> {
         created_at: created_at(&map),
         max_hold: map
             .get("maxHoldMs")
-            .and_then(integer)
+            .and_then(number)
             .filter(|&ms| ms > 0)
             .map(Duration::from_millis),
         renewals: match form {
@@ -233,7 +234,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<LockRecord> {
                 inode: k.get("inode").and_then(integer)?,
             })
         }),
-        names_boot: map.contains_key("bootId"),
+        names_boot: boot_id.is_some(),
     })
 }
 
@@ -244,7 +245,7 @@ fn start_time(form: Form, map: &Map<String, Value>, own: &Map<String, Value>) ->
     if let Some(n) = own.get("startFileTime").and_then(integer) {
         return Some(StartTime::FileTime(n));
     }
-    let ticks = map.get("starttime").and_then(integer)?;
+    let ticks = map.get("starttime").and_then(number)?;
     let per_second = match form {
         Form::Ours => own.get("ticksPerSecond").and_then(integer)?.try_into().ok()?,
         // USER_HZ is 100 wherever the origin's runtime exists.
@@ -257,20 +258,26 @@ fn created_at(map: &Map<String, Value>) -> Option<Timestamp> {
     if let Some(text) = map.get("createdAt").and_then(Value::as_str) {
         return text.parse().ok();
     }
-    let ms = map.get("createdAtMs").and_then(integer)?;
+    let ms = map.get("createdAtMs").and_then(number)?;
     Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()
 }
 
-/// A non-negative integer: a JSON number without a fraction, or decimal digits in a string.
+/// A non-negative integer in a key of the origin's: a JSON number without a fraction. It reads
+/// no numbers from strings, and what it drops must not count for us.
+fn number(value: &Value) -> Option<u64> {
+    let Value::Number(n) = value else { return None };
+    n.as_u64().or_else(|| {
+        // JavaScript writes 7 and 7.0 alike, and reads them alike.
+        let f = n.as_f64()?;
+        (f.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&f)).then_some(f as u64)
+    })
+}
+
+/// A non-negative integer in a key of ours: the same, or decimal digits in a string.
 fn integer(value: &Value) -> Option<u64> {
     match value {
-        Value::Number(n) => n.as_u64().or_else(|| {
-            // JavaScript writes 7 and 7.0 alike, and reads them alike.
-            let f = n.as_f64()?;
-            (f.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&f)).then_some(f as u64)
-        }),
         Value::String(s) if s.bytes().all(|b| b.is_ascii_digit()) => s.parse().ok(),
-        _ => None,
+        _ => number(value),
     }
 }
 

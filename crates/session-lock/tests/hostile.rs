@@ -1,0 +1,188 @@
+//! Whatever stands where a lock should be: a typed error or a grace, in bounded time, and
+//! nothing is removed that is not the lock that was judged.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use lock_core::LockError;
+use lock_core::lockfile::{Reclaimed, sys::FileKind};
+use rstest::rstest;
+use session_lock::{SessionLock, SessionLockError, SessionOptions};
+use support::alone::{DEAD, acquire, is_left_alone, snapshot};
+use support::remove;
+use tempfile::TempDir;
+
+#[rstest]
+#[case::empty(b"".to_vec())]
+#[case::half(b"{".to_vec())]
+#[case::null(b"null".to_vec())]
+#[case::binary(b"\x7fELF\x00\xff\xfe".to_vec())]
+#[case::zeroes(vec![0; 100_000])]
+#[case::deep("[".repeat(60_000).into_bytes())]
+#[case::deep_object("{\"pid\":".repeat(9_000).into_bytes())]
+#[case::pid_out_of_range(b"{\"pid\": 18446744073709551616}".to_vec())]
+fn a_file_that_is_no_record_waits_out_its_grace(#[case] content: Vec<u8>) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("chat.jsonl.lock");
+    fs::write(&path, &content).unwrap();
+    let error = is_left_alone(dir.path());
+    assert!(matches!(error, SessionLockError::Timeout(_)), "{error:?}");
+
+    let old = SystemTime::now() - Duration::from_secs(6);
+    File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+    acquire(&dir.path().join("chat.jsonl")).expect("the grace is over");
+}
+
+#[test]
+fn a_gigabyte_is_not_read() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("chat.jsonl.lock");
+    let file = File::create(&path).unwrap();
+    file.set_len(1 << 30).unwrap();
+    let error = is_left_alone(dir.path());
+    assert!(error.to_string().contains("longer than 65536 bytes"), "{error}");
+    file.set_modified(SystemTime::now() - Duration::from_secs(6)).unwrap();
+    acquire(&dir.path().join("chat.jsonl")).expect("the grace is over");
+}
+
+fn fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    assert!(fs::symlink_metadata(path).unwrap().file_type().is_fifo());
+}
+
+fn socket(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
+    assert!(fs::symlink_metadata(path).unwrap().file_type().is_socket());
+}
+
+fn full_directory(path: &Path) {
+    fs::create_dir(path).unwrap();
+    fs::write(path.join("owner.json"), DEAD).unwrap();
+}
+
+fn bystander(path: &Path) {
+    let bystander = path.with_file_name("bystander");
+    fs::write(&bystander, DEAD).unwrap();
+    let old = SystemTime::now() - Duration::from_secs(3600);
+    File::options().write(true).open(&bystander).unwrap().set_modified(old).unwrap();
+    symlink("bystander", path).unwrap();
+}
+
+#[rstest]
+#[case::fifo(fifo, FileKind::Other)]
+#[case::socket(socket, FileKind::Other)]
+#[case::empty_directory(|p: &Path| fs::create_dir(p).unwrap(), FileKind::Directory)]
+#[case::full_directory(full_directory, FileKind::Directory)]
+#[case::dangling_link(|p: &Path| symlink("nowhere", p).unwrap(), FileKind::Symlink)]
+#[case::looping_link(|p: &Path| symlink("chat.jsonl.lock", p).unwrap(), FileKind::Symlink)]
+#[case::link_to_a_bystander(bystander, FileKind::Symlink)]
+#[case::link_to_a_device(|p: &Path| symlink("/dev/tty", p).unwrap(), FileKind::Symlink)]
+fn what_is_no_file_is_no_lock(#[case] make: fn(&Path), #[case] expected: FileKind) {
+    let dir = TempDir::new().unwrap();
+    make(&dir.path().join("chat.jsonl.lock"));
+    let error = is_left_alone(dir.path());
+    let SessionLockError::Lock(LockError::NotALock { kind, .. }) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(kind, expected);
+}
+
+/// A judged lock that turned into something else meanwhile is not what was judged.
+#[test]
+fn a_stale_lock_that_became_a_link_is_not_removed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("chat.jsonl.lock");
+    fs::write(&path, DEAD).unwrap();
+    let options = SessionOptions::default();
+    let lock = SessionLock::new(dir.path().join("chat.jsonl"), options).unwrap();
+    let (_, look) = lock.file().inspect_pinned(&lock.policy());
+    remove(&path);
+    bystander(&path);
+    let before = snapshot(dir.path());
+    let reclaimed = lock.file().reclaim_if_stale(&look.unwrap(), &lock.policy());
+    assert!(matches!(reclaimed, Err(LockError::NotALock { .. })), "{reclaimed:?}");
+    assert_eq!(snapshot(dir.path()), before);
+}
+
+/// However much it resembles it, and however stale it is itself.
+#[test]
+fn a_successor_of_a_stale_lock_is_not_what_was_judged() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("chat.jsonl.lock");
+    fs::write(&path, DEAD).unwrap();
+    let options = SessionOptions::default();
+    let lock = SessionLock::new(dir.path().join("chat.jsonl"), options).unwrap();
+    let (_, look) = lock.file().inspect_pinned(&lock.policy());
+    let look = look.unwrap();
+    remove(&path);
+    fs::write(&path, DEAD).unwrap();
+    for outcome in
+        [lock.file().reclaim_if_stale(&look, &lock.policy()), lock.file().break_lock(&look)]
+    {
+        assert!(matches!(outcome, Ok(Reclaimed::Changed)), "{outcome:?}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), DEAD);
+}
+
+/// Opening a FIFO to look at it would let its writer go on, into nothing.
+#[test]
+fn a_fifos_writer_is_not_disturbed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("chat.jsonl.lock");
+    fifo(&path);
+    let (opened, told) = mpsc::channel();
+    let writer = thread::spawn({
+        let path = path.clone();
+        move || opened.send(File::options().write(true).open(path).map(drop))
+    });
+    // Long enough for the writer to have got there.
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(100) {
+        is_left_alone(dir.path());
+    }
+    assert!(matches!(told.try_recv(), Err(mpsc::TryRecvError::Empty)), "the writer went on");
+    drop(File::open(&path).unwrap());
+    told.recv().unwrap().unwrap();
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
+fn names_have_a_limit() {
+    let dir = TempDir::new().unwrap();
+    let longest = dir.path().join("x".repeat(250));
+    acquire(&longest).expect("255 bytes with `.lock`");
+    for name in ["x".repeat(251), "x".repeat(5_000), "x/".repeat(3_000) + "x", "a\0b".to_owned()] {
+        let error = acquire(&dir.path().join(&name)).expect_err("no such name");
+        let io = matches!(
+            error,
+            SessionLockError::Lock(LockError::Io { .. }) | SessionLockError::Directory { .. }
+        );
+        assert!(io, "{error:?}");
+    }
+    for name in ["", "..", "/"] {
+        let error = acquire(&dir.path().join(name).join("..")).expect_err("no file");
+        assert!(matches!(error, SessionLockError::NotAFile { .. }), "{error:?}");
+    }
+    assert_eq!(snapshot(dir.path()), [], "nothing is left behind");
+}
+
+#[test]
+fn a_file_is_no_directory() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("file"), "text").unwrap();
+    let before = snapshot(dir.path());
+    for session in ["file/chat.jsonl", "file/deeper/chat.jsonl"] {
+        let error = acquire(&dir.path().join(session)).expect_err("no directory");
+        assert!(matches!(error, SessionLockError::Lock(LockError::Io { .. })), "{error:?}");
+    }
+    assert_eq!(snapshot(dir.path()), before);
+}

@@ -1,0 +1,30 @@
+//! Forks, which no safe API offers.
+#![allow(unsafe_code, reason = "fork and _exit have no safe wrapper")]
+
+use rustix::process::{Pid, WaitOptions, WaitStatus, waitpid};
+
+/// Which side of a fork this is.
+pub(crate) enum Fork {
+    Parent(Pid),
+    Child,
+}
+
+/// `fork(3)`, with its hooks.
+pub(crate) fn fork() -> Fork {
+    // SAFETY: the children of these trials only touch the guard, then `_exit`. Locks of the
+    // allocator are glibc's business; that the guard waits for no other is what is tested.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
+    Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent)
+}
+
+/// Ends the process without running anything of the parent's on the way.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` touches no memory of this program.
+    unsafe { libc::_exit(code) }
+}
+
+/// How a child ended; `None`: not yet.
+pub(crate) fn ended(child: Pid, options: WaitOptions) -> Option<WaitStatus> {
+    waitpid(Some(child), options).expect("a child of ours").map(|(_, status)| status)
+}
