@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::assess::Assessment;
 use crate::error::LockError;
 use crate::evidence::{Attested, Own};
-use crate::lockfile::sys::{Native, Sys};
+use crate::lockfile::sys::{Byte, Native, Sys};
 use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, SectionError, Stamp};
 use crate::policy::{Action, Decision, Policy};
 use crate::record::{Dialect, Form, LockRecord};
@@ -123,8 +123,42 @@ pub struct Acquisition<S: Sys = Native> {
     probes_left: u32,
     attested: Option<(LockRecord, Attested)>,
     last: Option<(Assessment, Decision)>,
-    /// What keeps a reclaim from happening, and how soon to try again.
-    obstacle: Option<(String, Duration)>,
+    obstacle: Option<Obstacle>,
+}
+
+/// What keeps a reclaim from happening.
+#[derive(Debug)]
+enum Obstacle {
+    /// Somebody has the binding byte.
+    Busy,
+    /// This process may not, or cannot, remove the lock.
+    Denied(std::io::Error),
+}
+
+impl Obstacle {
+    /// How soon to try again.
+    fn pace(&self) -> Duration {
+        match self {
+            Self::Busy => POLL_ALONE / 10,
+            Self::Denied(_) => POLL_ALONE,
+        }
+    }
+
+    fn tell<S: Sys>(&self, lock: &LockFile<S>) -> String {
+        match self {
+            Self::Busy => {
+                let pids = lock.holders(Byte::Binding);
+                let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+                let pids =
+                    if pids.is_empty() { "not visible here".to_owned() } else { pids.join(", ") };
+                format!(
+                    "another process is writing under it or removing it (pid {pids}); if that \
+                     process is stopped, continue or kill it"
+                )
+            }
+            Self::Denied(error) => format!("it cannot be removed: {error}"),
+        }
+    }
 }
 
 impl<S: Sys> Acquisition<S> {
@@ -205,13 +239,11 @@ impl<S: Sys> Acquisition<S> {
             }
             let decision = look.assessment().decide(&self.request.policy);
             if decision.action == Action::Reclaim {
-                match self.reclaim(&look)? {
-                    Some(Reclaimed::Removed | Reclaimed::Changed) => {
-                        occupied = false;
-                        watch = None;
-                        continue;
-                    }
-                    Some(Reclaimed::Busy | Reclaimed::Denied(_)) | None => {}
+                self.reclaim(&look)?;
+                if self.obstacle.is_none() {
+                    occupied = false;
+                    watch = None;
+                    continue;
                 }
             } else {
                 self.obstacle = None;
@@ -270,23 +302,19 @@ impl<S: Sys> Acquisition<S> {
         Some(guard)
     }
 
-    fn reclaim(&mut self, look: &Look<S>) -> Result<Option<Reclaimed>, LockError> {
+    fn reclaim(&mut self, look: &Look<S>) -> Result<(), LockError> {
         let policy = self.request.policy;
         let patience = self.time_left().map_or(BINDING_PATIENCE, |left| left.min(BINDING_PATIENCE));
         let outcome = self
             .lock
             .reclaim(look, patience, |again| again.decide(&policy).action == Action::Reclaim)?;
-        self.obstacle = match &outcome {
+        let removed = matches!(outcome, Reclaimed::Removed);
+        self.obstacle = match outcome {
             Reclaimed::Removed | Reclaimed::Changed => None,
-            Reclaimed::Busy => {
-                let why = "another process is writing under it or removing it".to_owned();
-                Some((why, POLL_ALONE / 10))
-            }
-            Reclaimed::Denied(error) => {
-                Some((format!("it cannot be removed: {error}"), POLL_ALONE))
-            }
+            Reclaimed::Busy => Some(Obstacle::Busy),
+            Reclaimed::Denied(error) => Some(Obstacle::Denied(error)),
         };
-        if matches!(outcome, Reclaimed::Removed) {
+        if removed {
             let assessment = look.assessment();
             let reasons = assessment.decide(&policy).reasons;
             let reasons: Vec<_> = reasons.iter().map(|r| r.as_str()).collect();
@@ -295,7 +323,7 @@ impl<S: Sys> Acquisition<S> {
             // Litter is what a crash left, and a reclaim is what follows a crash.
             let _ = self.lock.sweep_litter(true);
         }
-        Ok(Some(outcome))
+        Ok(())
     }
 
     /// Events only come from the kernel that makes the change.
@@ -329,8 +357,8 @@ impl<S: Sys> Acquisition<S> {
             jittered(time)
         } else if self.probes_left > 0 {
             FIRST_PROBE * 2_u32.pow(PROBES - self.probes_left)
-        } else if let Some((_, pace)) = self.obstacle {
-            jittered(pace)
+        } else if let Some(obstacle) = &self.obstacle {
+            jittered(obstacle.pace())
         } else {
             jittered(net)
         };
@@ -352,7 +380,7 @@ impl<S: Sys> Acquisition<S> {
                 waited,
                 assessment,
                 decision,
-                obstacle: self.obstacle.take().map(|(why, _)| why),
+                obstacle: self.obstacle.take().map(|obstacle| obstacle.tell(&self.lock)),
             })),
             None => AcquireError::Lock(LockError::Io {
                 action: "get a look at",
