@@ -52,7 +52,7 @@ pub use lock_core::asynchronous::OwnerHome;
 #[cfg(feature = "tokio")]
 pub use lock_core::evidence::Attested;
 pub use lock_core::lockfile::{AppendError, SectionError};
-pub use lock_core::{End, LostSignal, ReleaseOutcome, cleanup};
+pub use lock_core::{Clock, End, LostSignal, ReleaseOutcome, SystemClock, cleanup};
 pub use lock_core::{Sweep, Swept};
 pub use options::{
     DEFAULT_MAX_HOLD, DEFAULT_STALE_AFTER, DEFAULT_TIMEOUT, MAX_HOLD_CAP, SessionOptions,

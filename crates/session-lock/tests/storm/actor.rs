@@ -84,6 +84,7 @@ pub(crate) fn run(role: &str) {
         "hammer" => hammer(&given),
         "contender" => contender(&given),
         "holder" => holder(&given),
+        "cost" => crate::cost::actor(&given),
         "overdue" => crate::overdue::actor(&given),
         "writer" => crate::waiting::writer(&given),
         "blocked" => crate::waiting::blocked(&given),

@@ -14,6 +14,8 @@ mod cancel;
 #[cfg(target_os = "linux")]
 mod contention;
 #[cfg(target_os = "linux")]
+mod cost;
+#[cfg(target_os = "linux")]
 mod crew;
 #[cfg(target_os = "linux")]
 mod directory;
@@ -57,6 +59,7 @@ fn main() -> std::process::ExitCode {
         ("waiting::release_latency", waiting::release_latency),
         ("waiting::idle_waiter_costs_nothing", waiting::idle),
         ("waiting::behind_a_stopped_writer", waiting::behind_a_stopped_writer),
+        ("cost::system_calls", cost::system_calls),
         ("contention::processes_and_kills", contention::processes),
         ("contention::threads", contention::threads),
         ("contention::named_stages", contention::named_stages),
