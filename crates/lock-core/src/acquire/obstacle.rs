@@ -1,0 +1,42 @@
+//! What keeps a reclaim from happening, and how to tell it.
+
+use std::time::Duration;
+
+use super::steps::POLL_ALONE;
+use crate::lockfile::LockFile;
+use crate::lockfile::sys::{Byte, Sys};
+
+/// What keeps a reclaim from happening.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// Somebody has the binding byte.
+    Busy,
+    /// This process may not, or cannot, remove the lock.
+    Denied(std::io::Error),
+}
+
+impl Obstacle {
+    /// How soon to try again.
+    pub(super) fn pace(&self) -> Duration {
+        match self {
+            Self::Busy => POLL_ALONE / 10,
+            Self::Denied(_) => POLL_ALONE,
+        }
+    }
+
+    pub(super) fn tell<S: Sys>(&self, lock: &LockFile<S>) -> String {
+        match self {
+            Self::Busy => {
+                let pids = lock.holders(Byte::Binding);
+                let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+                let pids =
+                    if pids.is_empty() { "not visible here".to_owned() } else { pids.join(", ") };
+                format!(
+                    "another process is writing under it or removing it (pid {pids}); if that \
+                     process is stopped, continue or kill it"
+                )
+            }
+            Self::Denied(error) => format!("it cannot be removed: {error}"),
+        }
+    }
+}

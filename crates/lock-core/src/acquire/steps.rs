@@ -1,0 +1,276 @@
+//! One acquisition: its steps, and how long it waits between them.
+
+use std::time::Duration;
+
+use super::obstacle::Obstacle;
+use super::{AcquireError, Contention, Pause, Request, Step};
+use crate::assess::Assessment;
+use crate::error::LockError;
+use crate::evidence::{Attested, Own};
+use crate::lockfile::sys::{Native, Sys};
+use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, SectionError};
+use crate::policy::{Action, Decision};
+use crate::record::{Dialect, Form, LockRecord};
+use crate::registry::random;
+use crate::wait::Watch;
+
+/// With events to rely on, polling is only a safety net.
+const POLL_WITH_EVENTS: Duration = Duration::from_secs(1);
+/// Without: NFS, SMB and 9p never report another machine's changes; an owner that is only
+/// known by its pid closes no file of ours when it dies.
+pub(super) const POLL_ALONE: Duration = Duration::from_millis(100);
+/// The kernel reports a close just before it drops the locks, so an event is followed by
+/// probes at 50 µs, 100 µs, … before the waiter relies on events again.
+const FIRST_PROBE: Duration = Duration::from_micros(50);
+const PROBES: u32 = 8;
+/// How often a step goes round before it lets others run.
+const ROUNDS: u32 = 16;
+/// How long one step waits for the binding byte.
+const BINDING_PATIENCE: Duration = Duration::from_millis(10);
+
+/// An attempt at a lock that goes on until it is had or the time is up.
+#[derive(Debug)]
+pub struct Acquisition<S: Sys = Native> {
+    lock: LockFile<S>,
+    request: Request,
+    started: Duration,
+    probes_left: u32,
+    attested: Option<(LockRecord, Attested)>,
+    last: Option<(Assessment, Decision)>,
+    obstacle: Option<Obstacle>,
+}
+
+impl<S: Sys> Acquisition<S> {
+    /// Starts the clock.
+    #[must_use]
+    pub fn new(lock: LockFile<S>, request: Request) -> Self {
+        let started = lock.clock().monotonic();
+        Self { lock, request, started, probes_left: 0, attested: None, last: None, obstacle: None }
+    }
+
+    /// Takes steps, and sleeps in between, until the lock is had or the time is up. `waiting`
+    /// is told each time what is being waited for.
+    ///
+    /// # Errors
+    /// The lock was not had in time, or the protocol could not go on.
+    pub fn block(
+        mut self,
+        mut waiting: impl FnMut(&Assessment, &Decision, Option<Duration>),
+    ) -> Result<Guard<S>, AcquireError> {
+        loop {
+            match self.step()? {
+                Step::Acquired(guard) => return Ok(guard),
+                Step::Wait(pause) => {
+                    if let Some((assessment, decision)) = &self.last {
+                        waiting(assessment, decision, self.time_left());
+                    }
+                    let woken = pause.block(self.lock.sys());
+                    self.resume(woken);
+                }
+            }
+        }
+    }
+
+    /// The lock that was in the way at the last step, and what the policy makes of it.
+    #[must_use]
+    pub fn in_the_way(&self) -> Option<(&Assessment, &Decision)> {
+        self.last.as_ref().map(|(assessment, decision)| (assessment, decision))
+    }
+
+    /// Tells how a [`Pause`] ended: by an event, or by its time running out.
+    pub fn resume(&mut self, woken: bool) {
+        self.probes_left = if woken { PROBES } else { self.probes_left.saturating_sub(1) };
+    }
+
+    /// Adds what an owner's home said of the owner of `record`. It counts only as long as
+    /// exactly that record is in the way.
+    pub fn attest(&mut self, record: LockRecord, answer: Attested) {
+        self.attested = Some((record, answer));
+    }
+
+    /// Time left until the deadline; `None`: there is none.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        let waited = self.lock.clock().monotonic().saturating_sub(self.started);
+        Some(self.request.timeout?.saturating_sub(waited))
+    }
+
+    /// Tries, looks, judges and reclaims, until there is nothing to do but wait.
+    ///
+    /// # Errors
+    /// The lock was not had in time, or the protocol could not go on.
+    pub fn step(&mut self) -> Result<Step<S>, AcquireError> {
+        let mut watch: Option<Option<Watch>> = None;
+        // The first look at a lock costs more than one attempt that succeeds.
+        let mut occupied = self.last.is_some();
+        for _ in 0..ROUNDS {
+            if !occupied && let Attempt::Acquired(guard) = self.lock.attempt(&self.request.stamp)? {
+                return Ok(Step::Acquired(guard));
+            }
+            let Some(look) = self.look()? else {
+                occupied = false;
+                watch = None;
+                continue;
+            };
+            occupied = true;
+            if let Some(guard) = self.handle_of(look.assessment()) {
+                return Ok(Step::Acquired(guard));
+            }
+            let decision = look.assessment().decide(&self.request.policy);
+            if decision.action == Action::Reclaim {
+                self.reclaim(&look)?;
+                if self.obstacle.is_none() {
+                    occupied = false;
+                    watch = None;
+                    continue;
+                }
+            } else {
+                self.obstacle = None;
+            }
+            let assessment = look.into_assessment();
+            let last = self.last.as_ref().map(|(before, _)| &before.record);
+            let changed = last.is_none_or(|before| *before != assessment.record);
+            if changed {
+                // What woke us was another lock's event. This one's may have come just before
+                // our watch, and just before its byte was dropped: one late probe.
+                self.probes_left = 1;
+            }
+            let passing = self.request.reentrant && assessment.evidence.own == Own::HeldHere;
+            self.last = Some((assessment, decision));
+            // First the watch, then the look, then sleep. A watch that was not to be had
+            // because the path changed hands is worth another try.
+            match watch.take() {
+                Some(armed) if armed.is_some() || !changed => {
+                    // Held here, and yet no handle to share: another thread is at work on it.
+                    return self.pause(armed, passing.then_some(POLL_ALONE / 100));
+                }
+                _ => watch = Some(self.arm()),
+            }
+        }
+        // The path changes hands faster than we look: others make progress.
+        self.pause(None, Some(POLL_ALONE / 100))
+    }
+
+    fn look(&self) -> Result<Option<Look<S>>, LockError> {
+        let look = match self.lock.look_as_contender() {
+            // On NFS, what was removed by another client answers ESTALE: it is gone.
+            Err(LockError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::StaleNetworkFileHandle =>
+            {
+                None
+            }
+            look => look?,
+        };
+        Ok(look.map(|look| match (&self.attested, &look.assessment().record) {
+            (Some((of, answer)), Some(record)) if record == of => look.attest(*answer),
+            _ => look,
+        }))
+    }
+
+    fn handle_of(&self, assessment: &Assessment) -> Option<Guard<S>> {
+        if !self.request.reentrant || assessment.evidence.own != Own::HeldHere {
+            return None;
+        }
+        let guard = Guard::find(assessment.record.as_ref()?.id.as_deref()?)?;
+        // Of several promises for one hold the longest counts.
+        if let Dialect::Session { max_hold } = self.request.stamp.dialect
+            && let Err(SectionError::Lost) = guard.extend(max_hold)
+        {
+            return None;
+        }
+        Some(guard)
+    }
+
+    fn reclaim(&mut self, look: &Look<S>) -> Result<(), LockError> {
+        let policy = self.request.policy;
+        let patience = self.time_left().map_or(BINDING_PATIENCE, |left| left.min(BINDING_PATIENCE));
+        let outcome = self
+            .lock
+            .reclaim(look, patience, |again| again.decide(&policy).action == Action::Reclaim)?;
+        let removed = matches!(outcome, Reclaimed::Removed);
+        self.obstacle = match outcome {
+            Reclaimed::Removed | Reclaimed::Changed => None,
+            Reclaimed::Busy => Some(Obstacle::Busy),
+            Reclaimed::Denied(error) => Some(Obstacle::Denied(error)),
+        };
+        if removed {
+            let assessment = look.assessment();
+            let reasons = assessment.decide(&policy).reasons;
+            let reasons: Vec<_> = reasons.iter().map(|r| r.as_str()).collect();
+            tracing::info!(path = %assessment.path.display(), reasons = reasons.join(","),
+                "reclaimed a stale lock");
+            // Litter is what a crash left, and a reclaim is what follows a crash.
+            let _ = self.lock.sweep_litter(true);
+        }
+        Ok(())
+    }
+
+    /// Events only come from the kernel that makes the change.
+    fn arm(&self) -> Option<Watch> {
+        let (assessment, _) = self.last.as_ref()?;
+        if crate::assess::is_shared(assessment.filesystem.class) {
+            return None;
+        }
+        self.lock.watch()
+    }
+
+    fn pause(
+        &mut self,
+        watch: Option<Watch>,
+        briefly: Option<Duration>,
+    ) -> Result<Step<S>, AcquireError> {
+        let left = self.time_left();
+        let stale = self.last.as_ref().is_some_and(|(_, d)| d.action == Action::Report);
+        if left == Some(Duration::ZERO) || (self.request.fail_when_stale && stale) {
+            return Err(self.contended());
+        }
+        let ours = self
+            .last
+            .as_ref()
+            .and_then(|(a, _)| a.record.as_ref())
+            .is_some_and(|r| r.form == Form::Ours);
+        // While a reclaim is held up, each try wakes all who watch: they would keep each other up.
+        let watch = watch.filter(|_| self.obstacle.is_none());
+        let net = if watch.is_some() && ours { POLL_WITH_EVENTS } else { POLL_ALONE };
+        let mut at_most = if let Some(time) = briefly {
+            jittered(time)
+        } else if self.probes_left > 0 {
+            FIRST_PROBE * 2_u32.pow(PROBES - self.probes_left)
+        } else if let Some(obstacle) = &self.obstacle {
+            jittered(obstacle.pace())
+        } else {
+            jittered(net)
+        };
+        if let Some(left) = left {
+            at_most = at_most.min(left);
+        }
+        if let Some(limit) = self.last.as_ref().and_then(|(_, d)| d.reclaimable_in) {
+            // Limits are compared strictly: be there just after, not just before.
+            at_most = at_most.min(limit + Duration::from_millis(1));
+        }
+        Ok(Step::Wait(Pause { watch, at_most }))
+    }
+
+    fn contended(&mut self) -> AcquireError {
+        let waited = self.lock.clock().monotonic().saturating_sub(self.started);
+        match self.last.take() {
+            Some((assessment, decision)) => AcquireError::Contended(Box::new(Contention {
+                timeout: self.request.timeout,
+                waited,
+                assessment,
+                decision,
+                obstacle: self.obstacle.take().map(|obstacle| obstacle.tell(&self.lock)),
+            })),
+            None => AcquireError::Lock(LockError::Io {
+                action: "get a look at",
+                path: self.lock.path().to_owned(),
+                source: std::io::Error::other("it keeps changing hands"),
+            }),
+        }
+    }
+}
+
+/// Spreads waiters out: between three quarters and five quarters of `time`.
+fn jittered(time: Duration) -> Duration {
+    time.mul_f64(0.75 + (random() % 1024) as f64 / 2048.0)
+}
