@@ -3,7 +3,7 @@
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,8 @@ enum Event {
     /// Somebody sent this process, and not its whole terminal, a signal to pass on.
     #[cfg(unix)]
     Forward(i32),
-    /// Something happened to the lock file.
-    Lock,
+    /// The lock is not held any more.
+    Ended,
 }
 
 /// Safety net beside the events.
@@ -63,7 +63,8 @@ pub(crate) fn run(
 ) -> io::Result<Ended> {
     let (events, inbox) = mpsc::channel();
     os::watch_signals(events.clone())?;
-    watch_lock(guard, events);
+    // The watchdog notices a lost lock, also while this loop sleeps.
+    guard.on_end(move |_| drop(events.send(Event::Ended)));
     let deadlines = Deadlines::new(guard, max_hold);
     let mut child = command.spawn()?;
     let mut stopping: Option<Stopping> = None;
@@ -101,7 +102,7 @@ pub(crate) fn run(
             Ok(Event::Forward(signal)) => os::forward(&child, signal),
             #[cfg(unix)]
             Ok(Event::Child) => {}
-            Ok(Event::Lock) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Event::Ended) | Err(RecvTimeoutError::Timeout) => {}
             // Both senders live as long as the process.
             Err(RecvTimeoutError::Disconnected) => thread::sleep(nap),
         }
@@ -148,15 +149,4 @@ fn kill(guard: &Guard, child: &mut Child) -> bool {
         let _ = child.kill();
     }
     fenced.is_ok()
-}
-
-/// Wakes the loop when something happens to the lock file. Whether it is still ours is for the
-/// loop to ask.
-fn watch_lock(guard: &Guard, events: Sender<Event>) {
-    let Some(watch) = guard.watch() else { return };
-    let forward = move || {
-        while !watch.wait(Duration::MAX) || events.send(Event::Lock).is_ok() {}
-    };
-    // Without the thread, the tick finds out.
-    let _ = thread::Builder::new().name("lock-watch".to_owned()).spawn(forward);
 }
