@@ -33,7 +33,7 @@ pub(crate) fn session(args: &SessionDoctor) -> u8 {
                 total.litter.obstructed.extend(sweep.litter.obstructed);
             }
             Err(error) => {
-                eprintln!("lockctl: {error}");
+                say!("lockctl: {error}");
                 readable = false;
             }
         }
@@ -46,7 +46,7 @@ fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {
     for swept in &total.locks {
         readable &= swept.inspection.was_readable();
         if let Some(obstacle) = &swept.obstacle {
-            eprintln!("lockctl: cannot remove {}: {obstacle}", swept.inspection.path.display());
+            say!("lockctl: cannot remove {}: {obstacle}", swept.inspection.path.display());
             readable = false;
         }
     }

@@ -16,7 +16,7 @@ pub(crate) fn session(files: &[PathBuf], json: bool) -> u8 {
         match session_lock_of(file) {
             Ok(lock) => inspections.push(lock.inspect()),
             Err(error) => {
-                eprintln!("lockctl: {error}");
+                say!("lockctl: {error}");
                 readable = false;
             }
         }
@@ -47,7 +47,7 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> bool {
     match serde_json::to_string_pretty(value) {
         Ok(json) => print(&(json + "\n")),
         Err(error) => {
-            eprintln!("lockctl: cannot write JSON: {error}");
+            say!("lockctl: cannot write JSON: {error}");
             false
         }
     }
@@ -59,7 +59,7 @@ pub(crate) fn print(text: &str) -> bool {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => true,
         Err(error) => {
-            eprintln!("lockctl: cannot write the output: {error}");
+            say!("lockctl: cannot write the output: {error}");
             false
         }
     }

@@ -31,7 +31,7 @@ pub(crate) fn session(args: SessionRun) -> u8 {
     let guard = match acquire(&args.file, options, args.quiet) {
         Ok(guard) => guard,
         Err(error) => {
-            eprintln!("lockctl: {error}");
+            say!("lockctl: {error}");
             return status_of(&error);
         }
     };
@@ -80,7 +80,7 @@ fn hold_for(guard: SessionGuard, mut command: Command, max_hold: Option<Duration
     let lost = match guard.release() {
         ReleaseOutcome::Lost => true,
         ReleaseOutcome::Abandoned(error) => {
-            eprintln!(
+            say!(
                 "lockctl: {path} was let go, but could not be removed: {error}; the next process \
                  that wants the lock removes it"
             );
@@ -89,7 +89,7 @@ fn hold_for(guard: SessionGuard, mut command: Command, max_hold: Option<Duration
         ReleaseOutcome::Released | ReleaseOutcome::StillHeld | ReleaseOutcome::Forked => noticed,
     };
     if lost {
-        eprintln!(
+        say!(
             "lockctl: the lock {path} was lost while the command ran: somebody else may have \
              written meanwhile"
         );
@@ -97,7 +97,7 @@ fn hold_for(guard: SessionGuard, mut command: Command, max_hold: Option<Duration
     }
     match ended {
         Err(error) => {
-            eprintln!("lockctl: cannot run {program}: {error}");
+            say!("lockctl: cannot run {program}: {error}");
             if error.kind() == std::io::ErrorKind::NotFound {
                 exit::NOT_FOUND
             } else {
@@ -107,7 +107,7 @@ fn hold_for(guard: SessionGuard, mut command: Command, max_hold: Option<Duration
         Ok(Ended::Lost) => exit::LOST,
         Ok(Ended::Overdue) => {
             let limit = max_hold.map(lock_core::rough).unwrap_or_default();
-            eprintln!("lockctl: the command was stopped: it may hold the lock for {limit} at most");
+            say!("lockctl: the command was stopped: it may hold the lock for {limit} at most");
             exit::OVERDUE
         }
         Ok(Ended::ByItself(status)) => supervise::code_of(status),

@@ -19,8 +19,10 @@ pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
     let ignored = ignored_signals();
     let wanted = [SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT]
         .into_iter()
-        // What `nohup` and shells made us ignore stays ignored, here and in the command.
-        .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+        // What `nohup` and shells made us ignore stays ignored, here and in the command. But a
+        // parent that ignores SIGCHLD must not keep us from the command's exit status: where
+        // that is ignored, the kernel reaps for us.
+        .filter(|&signal| signal == SIGCHLD || ignored >> (signal - 1) & 1 == 0);
     let mut signals = SignalsInfo::<WithOrigin>::new(wanted)?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for origin in &mut signals {

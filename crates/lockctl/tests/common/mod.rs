@@ -1,0 +1,335 @@
+//! What the tests of the tool share: a directory, runs of the tool that cannot hang or outlive
+//! their test, and the commands that they hold a lock for.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    waitid,
+};
+use serde_json::Value;
+
+/// Longer than anything here takes, on any machine: whoever waits this long hangs.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// A directory of one test, and one session file in it.
+pub(crate) struct Place(pub(crate) tempfile::TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.0.path().canonicalize().unwrap()
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    /// The session file that most tests lock.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.at("s.jsonl")
+    }
+
+    /// Its lock.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.at("s.jsonl.lock")
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |e: std::io::Result<std::fs::DirEntry>| e.unwrap().file_name();
+        let mut names: Vec<_> = std::fs::read_dir(self.dir())
+            .unwrap()
+            .map(|e| name(e).into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// The tool, with nothing of the environment that could set its defaults.
+pub(crate) fn lockctl() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockctl"));
+    clean(&mut command);
+    command
+}
+
+pub(crate) fn clean(command: &mut Command) {
+    for name in ["ACQUIRE_TIMEOUT_MS", "STALE_MS", "MAX_HOLD_MS"] {
+        command.env_remove(format!("OPENCLAW_SESSION_WRITE_LOCK_{name}"));
+    }
+    command.env("LOCKCTL", env!("CARGO_BIN_EXE_lockctl"));
+}
+
+/// `lockctl session <verb> <words…>`.
+pub(crate) fn session(verb: &str, words: &[&str]) -> Command {
+    let mut command = lockctl();
+    command.args(["session", verb]).args(words);
+    command
+}
+
+/// `lockctl session run <options…> FILE -- <command…>`.
+pub(crate) fn run(options: &[&str], file: &Path, command: &[&str]) -> Command {
+    let mut run = session("run", options);
+    run.arg(file).arg("--").args(command);
+    run
+}
+
+/// A command line of the shell; `$LOCKCTL` is the tool.
+pub(crate) fn sh(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    clean(&mut command);
+    command
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Done {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// The exit status; anything else fails the test and shows what was said.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+/// Runs a command to its end, with an empty stdin.
+pub(crate) fn done(command: Command) -> Done {
+    Done::of(&assert_cmd::Command::from_std(command).timeout(LONG).output().unwrap())
+}
+
+/// A process group that runs beside the test, and ends with it.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) out: Lines,
+    pub(crate) err: Lines,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        Self { child, out: Lines::of(out), err: Lines::of(err) }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Waits for the end of the process and leaves it as a zombie: its status, 128+N for
+    /// signal N.
+    #[track_caller]
+    pub(crate) fn code(&self) -> i32 {
+        assert!(ends(self.pid(), LONG), "pid {} does not end", self.pid());
+        let pid = WaitId::Pid(raw(self.pid()));
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(pid, options).unwrap().unwrap();
+        status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap())
+    }
+
+    /// Whether the process is still there, after giving it `time` to end.
+    pub(crate) fn lives_for(&self, time: Duration) -> bool {
+        !ends(self.pid(), time)
+    }
+
+    pub(crate) fn reap(&mut self) {
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The leader is at worst a zombie, or some of its group are left: the number is its own.
+        let _ = kill_process_group(raw(self.pid()), Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// What a process writes, line by line.
+pub(crate) struct Lines(Receiver<String>);
+
+impl Lines {
+    fn of(from: impl Read + Send + 'static) -> Self {
+        let (to, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(from).lines() {
+                let Ok(line) = line else { return };
+                if to.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self(lines)
+    }
+
+    #[track_caller]
+    pub(crate) fn next(&self) -> String {
+        self.0.recv_timeout(LONG).expect("a line was expected")
+    }
+
+    /// The first line that contains `part`.
+    #[track_caller]
+    pub(crate) fn until(&self, part: &str) -> String {
+        loop {
+            let line = self.next();
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Everything up to the end, when all who can write are gone.
+    #[track_caller]
+    pub(crate) fn rest(&self) -> Vec<String> {
+        std::iter::from_fn(|| match self.0.recv_timeout(LONG) {
+            Ok(line) => Some(line),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(e) => panic!("{e}: still somebody writes"),
+        })
+        .collect()
+    }
+}
+
+/// A held lock: the tool runs a command that has told its pid and sleeps.
+pub(crate) struct Holder {
+    pub(crate) tool: Running,
+    pub(crate) command: u32,
+}
+
+impl Holder {
+    pub(crate) fn start(options: &[&str], file: &Path) -> Self {
+        Self::by(run(options, file, &["sh", "-c", "echo $$; exec sleep 1000"]))
+    }
+
+    /// A command line that runs such a command.
+    pub(crate) fn by(command: Command) -> Self {
+        let tool = Running::start(command);
+        let command = tool.out.next().parse().unwrap();
+        Self { tool, command }
+    }
+
+    /// Lets the command end, and with it the tool.
+    #[track_caller]
+    pub(crate) fn end(self) {
+        send(self.command, Signal::TERM);
+        assert_eq!(self.tool.code(), 128 + 15);
+    }
+}
+
+/// A contender that has said that it waits.
+pub(crate) fn waiter(options: &[&str], file: &Path, command: &[&str]) -> Running {
+    let waiter = Running::start(run(options, file, command));
+    waiter.err.until("waiting for");
+    waiter
+}
+
+fn raw(pid: u32) -> Pid {
+    Pid::from_raw(pid.cast_signed()).unwrap()
+}
+
+pub(crate) fn send(pid: u32, signal: Signal) {
+    kill_process(raw(pid), signal).unwrap();
+}
+
+/// Whether a process ends within `time`. One that is not there has ended.
+pub(crate) fn ends(pid: u32, time: Duration) -> bool {
+    let Ok(pidfd) = pidfd_open(raw(pid), PidfdFlags::empty()) else { return true };
+    let mut end = [PollFd::new(&pidfd, PollFlags::IN)];
+    let last = Instant::now() + time;
+    loop {
+        let left = last.saturating_duration_since(Instant::now());
+        match poll(&mut end, Some(&Timespec::try_from(left).unwrap())) {
+            // assert_cmd handles SIGCHLD.
+            Err(rustix::io::Errno::INTR) => {}
+            ready => return ready.unwrap() > 0,
+        }
+    }
+}
+
+/// The state letter of a process.
+pub(crate) fn state_of(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat[stat.rfind(')')? + 2..].chars().next()
+}
+
+/// Stops a process, and waits until it is.
+pub(crate) fn stop(pid: u32) {
+    send(pid, Signal::STOP);
+    while state_of(pid) != Some('T') {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub(crate) fn inode(path: &Path) -> u64 {
+    std::fs::symlink_metadata(path).unwrap().ino()
+}
+
+pub(crate) fn record(lock: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(lock).unwrap()).unwrap()
+}
+
+pub(crate) fn write_record(lock: &Path, record: &Value) {
+    std::fs::write(lock, serde_json::to_string_pretty(record).unwrap() + "\n").unwrap();
+}
+
+/// What `inspect` says of one file.
+pub(crate) fn inspected(file: &Path) -> Value {
+    let mut inspect = session("inspect", &["--json"]);
+    inspect.arg(file);
+    done(inspect).expect(0).json()[0].take()
+}
+
+/// A source's finding in a report.
+pub(crate) fn finding<'a>(report: &'a Value, source: &str) -> &'a str {
+    let all = report["evidence"].as_array().unwrap();
+    let found = all.iter().find(|e| e["source"] == source);
+    found.unwrap_or_else(|| panic!("no {source} in {report:#}"))["finding"].as_str().unwrap()
+}
+
+/// Removes a file as a user would, by hand.
+#[expect(clippy::disallowed_methods, reason = "a human and their `rm` ask no lock-core")]
+pub(crate) fn by_hand(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+}
+
+/// Replaces a file as an editor would.
+#[expect(clippy::disallowed_methods, reason = "a human and their `mv` ask no lock-core")]
+pub(crate) fn replace(path: &Path, by: &Path) {
+    std::fs::rename(by, path).unwrap();
+}
