@@ -4,10 +4,10 @@
 mod common;
 
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::process::{Command, Stdio};
+use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
 
-use common::{Holder, Place, done, lockctl, run, sh};
+use common::{Holder, Place, as_nobody, chmod, done, lockctl, run, sh};
 use rstest::rstest;
 
 #[rstest]
@@ -91,19 +91,11 @@ fn a_directory_that_may_not_be_written() {
     let place = Place::new();
     for (name, mode) in [("readable", 0o555), ("closed", 0o700), ("open", 0o777)] {
         std::fs::create_dir(place.at(name)).unwrap();
-        let mode = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(place.at(name), mode).unwrap();
+        chmod(&place.at(name), mode);
     }
-    std::fs::set_permissions(place.dir(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    // Root may write everywhere, and another user may not get to the tool where it is.
-    let tool = place.at("lockctl");
-    std::fs::copy(env!("CARGO_BIN_EXE_lockctl"), &tool).unwrap();
     let nobody = |file: &str| {
-        let words = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-        let root = rustix::process::geteuid().is_root();
-        let mut command = Command::new(if root { "setpriv" } else { "env" });
-        command.args(if root { &words[..] } else { &[] });
-        command.arg(&tool).args(["session", "run"]).arg(place.at(file)).args(["--", "true"]);
+        let mut command = as_nobody(&place);
+        command.args(["session", "run"]).arg(place.at(file)).args(["--", "true"]);
         done(command)
     };
     nobody("open/s.jsonl").expect(0);

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -332,4 +332,32 @@ pub(crate) fn by_hand(path: &Path) {
 #[expect(clippy::disallowed_methods, reason = "a human and their `mv` ask no lock-core")]
 pub(crate) fn replace(path: &Path, by: &Path) {
     std::fs::rename(by, path).unwrap();
+}
+
+/// Kills the tool and its command at once.
+pub(crate) fn kill_both(holder: &Holder) {
+    kill_process_group(raw(holder.tool.pid()), Signal::KILL).unwrap();
+}
+
+pub(crate) fn chmod(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The tool, by a user who may not write everywhere, as root may. Opens up the place, and puts
+/// a copy of the tool there: where it was built others may have no access.
+pub(crate) fn as_nobody(place: &Place) -> Command {
+    let tool = place.at("lockctl");
+    if !tool.exists() {
+        std::fs::copy(env!("CARGO_BIN_EXE_lockctl"), &tool).unwrap();
+    }
+    chmod(&place.dir(), 0o755);
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&tool);
+        command
+    } else {
+        Command::new(&tool)
+    };
+    clean(&mut command);
+    command
 }
