@@ -166,12 +166,14 @@ impl Assessment {
                 }
             },
         };
-        if let Some(limit) = decision.reclaimable_in {
-            let _ = write!(text, " It can be reclaimed in {}.", rough(limit));
-        } else if matches!(self.verdict, Verdict::Unverifiable(d) if d != Doubt::NoOwner) {
+        let doubtful = matches!(self.verdict, Verdict::Unverifiable(d) if d != Doubt::NoOwner);
+        if doubtful && decision.action != Action::Reclaim {
             text.push_str(
                 " If you know that it is, remove exactly this lock with `lockctl … break`.",
             );
+        }
+        if let Some(limit) = decision.reclaimable_in {
+            let _ = write!(text, " It can be reclaimed in {}.", rough(limit));
         }
         text
     }
