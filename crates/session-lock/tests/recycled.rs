@@ -6,6 +6,9 @@
 //! scenarios are listed as ignored, with the reason on standard error.
 
 #[cfg(target_os = "linux")]
+#[path = "recycled/actor.rs"]
+mod actor;
+#[cfg(target_os = "linux")]
 #[path = "recycled/scenarios.rs"]
 mod scenarios;
 
@@ -21,7 +24,7 @@ fn main() -> std::process::ExitCode {
 mod linux {
     //! The three things that this program can be: the test, one scenario, an actor in one.
 
-    use super::scenarios::{self, actor};
+    use super::{actor, scenarios};
     use libtest_mimic::{Arguments, Failed, Trial};
     use std::process::{Command, ExitCode};
 

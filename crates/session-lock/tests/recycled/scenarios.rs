@@ -1,70 +1,13 @@
 //! A dead owner, its successor under the same number, and a contender: this process, pid 1.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lock_core::policy::{Action, Reason};
 use serde_json::{Value, json};
 use session_lock::{ReleaseOutcome, SessionLock, SessionLockError, SessionOptions};
 
-/// The number that comes back.
-const PID: u32 = 300;
-
-/// What the other processes do: this program, started once more.
-pub(crate) mod actor {
-    use session_lock::{SessionLock, SessionOptions};
-    use std::path::Path;
-
-    /// Holds a lock until it is killed, or its parent is gone.
-    pub(crate) fn hold(file: &Path) {
-        let _guard = SessionLock::new(file, SessionOptions::default()).unwrap().acquire().unwrap();
-        idle();
-    }
-
-    pub(crate) fn idle() {
-        println!("ready");
-        let _ = std::io::stdin().read_line(&mut String::new());
-    }
-}
-
-/// An actor with the number [`PID`], killed and reaped when dropped.
-struct Actor(Child);
-
-impl Actor {
-    fn start(words: &[&str]) -> Self {
-        next_pid();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .arg("--actor")
-            .args(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        assert_eq!(child.id(), PID);
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
-        Self(child)
-    }
-
-    fn start_tick(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{PID}/stat")).unwrap();
-        stat[stat.rfind(')').unwrap()..].split(' ').nth(20).unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Actor {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-fn next_pid() {
-    std::fs::write("/proc/sys/kernel/ns_last_pid", (PID - 1).to_string()).unwrap();
-}
+use crate::actor::{Actor, PID, next_pid};
 
 /// A directory with the lock of an owner that was killed.
 struct Left {
