@@ -198,9 +198,11 @@ pub(crate) fn replace(path: &Path, by: &Path) {
     std::fs::rename(by, path).unwrap();
 }
 
-/// Kills the tool and its command at once.
+/// Kills the tool and its command at once, and waits until both have let go of everything.
+#[track_caller]
 pub(crate) fn kill_both(holder: &Holder) {
     kill_process_group(raw(holder.tool.pid()), Signal::KILL).unwrap();
+    assert!(ends(holder.tool.pid(), LONG) && ends(holder.command, LONG));
 }
 
 pub(crate) fn chmod(path: &Path, mode: u32) {

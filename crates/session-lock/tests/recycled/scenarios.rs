@@ -136,10 +136,16 @@ pub(crate) fn within_one_tick() {
 
 /// Runs `body` while a thread of this process has the owner's number.
 fn beside_a_thread(body: impl FnOnce()) {
-    next_pid();
-    let thread = std::thread::spawn(std::thread::park);
     let of_a_thread = PathBuf::from(format!("/proc/self/task/{PID}"));
-    assert!(of_a_thread.exists(), "the thread has another number");
+    let thread = loop {
+        next_pid();
+        let thread = std::thread::spawn(std::thread::park);
+        if of_a_thread.exists() {
+            break thread;
+        }
+        thread.thread().unpark();
+        thread.join().unwrap();
+    };
     body();
     thread.thread().unpark();
     thread.join().unwrap();
