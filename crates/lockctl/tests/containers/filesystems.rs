@@ -26,7 +26,6 @@ const LEAVE_A_LOCK: &str = r#"
 pub(crate) fn another_boot_on_a_local_disk() {
     // Where the build is, there is a disk; the directory of temporary files may be a tmpfs.
     let place = Place(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
-    done(run(&[], &place.file(), &["sh", "-c", "cp \"$LOCKCTL_LOCK\" copy.json"]));
     let holder = crate::common::Holder::start(&[], &place.file());
     let (file, _) = Native.open(At::absolute(&place.lock()), Access::Read).unwrap();
     let filesystem = Native.filesystem(&file);
