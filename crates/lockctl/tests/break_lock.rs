@@ -153,13 +153,14 @@ fn asked_on_a_terminal() {
 fn changed_since_it_was_shown() {
     let place = Place::new();
     let others = DEAD.replace("4194304", "4194303");
-    for in_place in [false, true] {
+    // Even a copy of what was shown is another lock.
+    for (in_place, others) in [(false, others.as_str()), (false, DEAD), (true, &others)] {
         std::fs::write(place.lock(), DEAD).unwrap();
         let asking = Asking::about(&place.file());
         if in_place {
-            std::fs::write(place.lock(), &others).unwrap();
+            std::fs::write(place.lock(), others).unwrap();
         } else {
-            std::fs::write(place.at("other"), &others).unwrap();
+            std::fs::write(place.at("other"), others).unwrap();
             replace(&place.lock(), &place.at("other"));
         }
         let theirs = inode(&place.lock());
