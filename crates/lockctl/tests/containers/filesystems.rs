@@ -67,11 +67,12 @@ pub(crate) fn two_overlays_of_one_file() {
         &place,
         r#"
         mount -t tmpfs none "$D" && cd "$D" || exit 98
+        # By their full paths: only then is it seen that the upper layers are as local as can be.
         mkdir lower upper1 upper2 work1 work2 one two
-        mount -t overlay o -o lowerdir=lower,upperdir=upper1,workdir=work1 one || exit 98
+        mount -t overlay o -o lowerdir=$D/lower,upperdir=$D/upper1,workdir=$D/work1 one || exit 98
         "$LOCKCTL" session run one/s.jsonl -- sh -c '
             echo held > held
-            mount -t overlay o -o lowerdir=upper1:lower,upperdir=upper2,workdir=work2 two || exit 98
+            mount -t overlay o -o lowerdir=$D/upper1:$D/lower,upperdir=$D/upper2,workdir=$D/work2 two || exit 98
             cd two && before=$(stat -c %i s.jsonl.lock)
             # The owner lives in a pid namespace that says nothing to the contender.
             set -- unshare --pid --fork --mount-proc --kill-child --
