@@ -27,39 +27,39 @@ pub(crate) fn deps(root: &Path, yes: bool) -> u8 {
 }
 
 fn failed(error: &dyn std::error::Error) -> u8 {
-    eprintln!("lockctl: {error}");
+    say!("lockctl: {error}");
     exit::FAILED
 }
 
 fn break_lock(lock: &LockFile, policy: &Policy, yes: bool) -> u8 {
     let (inspection, look) = lock.inspect_pinned(policy);
-    eprint!("{}", text(&inspection));
+    let shown = io::stderr().write_all(text(&inspection).as_bytes()).is_ok();
     let Some(look) = look else {
         return if inspection.error.is_some() { exit::FAILED } else { exit::FOUND };
     };
     if !yes {
-        if !io::stdin().is_terminal() {
-            eprintln!("lockctl: nobody can be asked here; say --yes to remove it");
+        if !shown || !io::stdin().is_terminal() {
+            say!("lockctl: nobody can be asked here; say --yes to remove it");
             return exit::USAGE;
         }
         if !confirmed() {
-            eprintln!("lockctl: left alone");
+            say!("lockctl: left alone");
             return exit::FOUND;
         }
     }
     match lock.break_lock(&look) {
         Ok(Reclaimed::Removed) => {
-            eprintln!("lockctl: removed {}", inspection.path.display());
+            say!("lockctl: removed {}", inspection.path.display());
             0
         }
         Ok(Reclaimed::Changed) => {
-            eprintln!("lockctl: it is not the lock that was shown any more; left alone");
+            say!("lockctl: it is not the lock that was shown any more; left alone");
             exit::FOUND
         }
         Ok(Reclaimed::Busy) => {
             let pids = lock.holders(lock_core::lockfile::sys::Byte::Binding);
             let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
-            eprintln!(
+            say!(
                 "lockctl: another process is writing under it or removing it (pid {}); if that is \
                  stopped, continue or kill it",
                 if pids.is_empty() { "unknown".to_owned() } else { pids.join(", ") }
@@ -67,7 +67,7 @@ fn break_lock(lock: &LockFile, policy: &Policy, yes: bool) -> u8 {
             exit::FAILED
         }
         Ok(Reclaimed::Denied(error)) => {
-            eprintln!("lockctl: it cannot be removed: {error}");
+            say!("lockctl: it cannot be removed: {error}");
             exit::FAILED
         }
         Err(error) => failed(&error),
@@ -75,8 +75,9 @@ fn break_lock(lock: &LockFile, policy: &Policy, yes: bool) -> u8 {
 }
 
 fn confirmed() -> bool {
-    eprint!("Remove this lock? [y/N] ");
-    let _ = io::stderr().flush();
+    if write!(io::stderr(), "Remove this lock? [y/N] ").is_err() {
+        return false;
+    }
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).is_ok()
         && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes")

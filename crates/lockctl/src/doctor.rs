@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lock_core::{State, Sweep};
+use lock_core::{State, Sweep, Swept};
 use runtime_deps_lock::{DepsLock, DepsOptions};
 use serde::Serialize;
 use session_lock::{SessionOptions, sweep};
@@ -47,7 +47,7 @@ fn tend(
         match sweep(path) {
             Ok(sweep) => total.merge(sweep),
             Err(error) => {
-                eprintln!("lockctl: {error}");
+                say!("lockctl: {error}");
                 readable = false;
             }
         }
@@ -59,7 +59,7 @@ fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {
     for swept in &total.locks {
         readable &= swept.inspection.was_readable();
         if let Some(obstacle) = &swept.obstacle {
-            eprintln!("lockctl: cannot remove {}: {obstacle}", swept.inspection.path.display());
+            say!("lockctl: cannot remove {}: {obstacle}", swept.inspection.path.display());
             readable = false;
         }
     }
@@ -72,7 +72,7 @@ fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {
         let litter = litter.iter().map(|p| p.display().to_string()).collect();
         print_json(&Document { schema: 1, locks, removed, litter })
     } else {
-        let mut out: String = total.locks.iter().map(|l| text(&l.inspection)).collect();
+        let mut out: String = total.locks.iter().map(told).collect();
         for path in litter {
             let done = if fix { "removed" } else { "left over from a crash" };
             out += &format!("{}: {done}\n", path.display());
@@ -88,5 +88,17 @@ fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {
         (false, _) => exit::FAILED,
         (true, false) if stale > 0 || !litter.is_empty() => exit::FOUND,
         (true, _) => 0,
+    }
+}
+
+/// One lock for people: one that was removed has no outlook any more.
+fn told(swept: &Swept) -> String {
+    match &swept.inspection.found {
+        Some((assessment, decision)) if swept.removed => {
+            let reasons: Vec<_> = decision.reasons.iter().map(|r| r.as_str()).collect();
+            let path = swept.inspection.path.display();
+            format!("{path}: removed ({})\n  {}.\n", reasons.join(", "), assessment.headline())
+        }
+        _ => text(&swept.inspection),
     }
 }

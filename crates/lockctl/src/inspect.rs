@@ -29,7 +29,7 @@ fn show(
         match inspect(path) {
             Ok(inspection) => inspections.push(inspection),
             Err(error) => {
-                eprintln!("lockctl: {error}");
+                say!("lockctl: {error}");
                 readable = false;
             }
         }
@@ -60,7 +60,7 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> bool {
     match serde_json::to_string_pretty(value) {
         Ok(json) => print(&(json + "\n")),
         Err(error) => {
-            eprintln!("lockctl: cannot write JSON: {error}");
+            say!("lockctl: cannot write JSON: {error}");
             false
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn print(text: &str) -> bool {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => true,
         Err(error) => {
-            eprintln!("lockctl: cannot write the output: {error}");
+            say!("lockctl: cannot write the output: {error}");
             false
         }
     }

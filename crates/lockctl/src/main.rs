@@ -3,6 +3,15 @@
 //! Everything but the command's own output and `--json` goes to stderr; the exit statuses are
 //! in [`exit`].
 
+/// `eprintln!` for a standard error that may be closed or full: what cannot be said must not
+/// change the exit status, let alone end the process while it holds a lock.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($what)*);
+    }};
+}
+
 mod args;
 mod breaking;
 mod doctor;

@@ -37,7 +37,7 @@ pub(crate) fn session(args: SessionRun) -> u8 {
     match acquired {
         Ok(guard) => hold_for(guard.into(), &args.command),
         Err(error) => {
-            eprintln!("lockctl: {error}");
+            say!("lockctl: {error}");
             match error {
                 SessionLockError::Timeout(_) | SessionLockError::Stale(_) => exit::TIMED_OUT,
                 SessionLockError::NotAFile { .. } => exit::USAGE,
@@ -66,7 +66,7 @@ pub(crate) fn deps(args: DepsRun) -> u8 {
     match acquired {
         Ok(guard) => hold_for(guard, &args.command),
         Err(error) => {
-            eprintln!("lockctl: {error}");
+            say!("lockctl: {error}");
             match error {
                 DepsLockError::Timeout(_) => exit::TIMED_OUT,
                 _ => exit::CANNOT_CREATE,
@@ -78,7 +78,7 @@ pub(crate) fn deps(args: DepsRun) -> u8 {
 /// Runs `command` under the lock, releases, and says how both ended.
 fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
     if let Err(error) = lock_core::cleanup::install() {
-        eprintln!("lockctl: signals will not clean up: {error}");
+        say!("lockctl: signals will not clean up: {error}");
     }
     let max_hold = guard.record().max_hold;
     let mut command = Command::new(&command_line[0]);
@@ -92,7 +92,7 @@ fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
     let lost = match guard.release() {
         ReleaseOutcome::Lost => true,
         ReleaseOutcome::Abandoned(error) => {
-            eprintln!(
+            say!(
                 "lockctl: {path} was let go, but could not be removed: {error}; the next process \
                  that wants the lock removes it"
             );
@@ -103,7 +103,7 @@ fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
     // A command that was stopped at its maximum is gone: nobody wrote under a lost lock, even if
     // the watchdog let go of it before this thread did.
     if lost && !matches!(ended, Ok(Ended::Overdue)) {
-        eprintln!(
+        say!(
             "lockctl: the lock {path} was lost while the command ran: somebody else may have \
              written meanwhile"
         );
@@ -111,7 +111,7 @@ fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
     }
     match ended {
         Err(error) => {
-            eprintln!("lockctl: cannot run {program}: {error}");
+            say!("lockctl: cannot run {program}: {error}");
             if error.kind() == std::io::ErrorKind::NotFound {
                 exit::NOT_FOUND
             } else {
@@ -121,7 +121,7 @@ fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
         Ok(Ended::Lost) => exit::LOST,
         Ok(Ended::Overdue) => {
             let limit = max_hold.map(lock_core::rough).unwrap_or_default();
-            eprintln!("lockctl: the command was stopped: it may hold the lock for {limit} at most");
+            say!("lockctl: the command was stopped: it may hold the lock for {limit} at most");
             exit::OVERDUE
         }
         Ok(Ended::ByItself(status)) => supervise::code_of(status),

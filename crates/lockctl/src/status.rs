@@ -28,8 +28,8 @@ impl Status {
         decision: &Decision,
         left: Option<Duration>,
     ) {
-        // A handover takes microseconds: no line for that.
-        if self.quiet || self.started.elapsed() < Duration::from_millis(2) {
+        // The first call is the only one for as long as a second: events end a wait, not polls.
+        if self.quiet {
             return;
         }
         let mut line =
@@ -45,7 +45,7 @@ impl Status {
         }
         if !io::stderr().is_terminal() {
             if !std::mem::replace(&mut self.told, true) {
-                eprintln!("lockctl: {line}");
+                say!("lockctl: {line}");
             }
             return;
         }
@@ -64,7 +64,7 @@ impl Status {
             bar.finish_and_clear();
         }
         if self.told && acquired {
-            eprintln!("lockctl: got the lock after {}", rough(self.started.elapsed()));
+            say!("lockctl: got the lock after {}", rough(self.started.elapsed()));
         }
     }
 }

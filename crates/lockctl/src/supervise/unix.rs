@@ -18,8 +18,10 @@ pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
     // A handler must never block. A full pipe means that enough wake-ups are on their way.
     rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK)?;
     for signal in [SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-        // What `nohup` and shells made us ignore stays ignored, here and in the command.
-        if (ignored >> (signal - 1)) & 1 == 0 {
+        // What `nohup` and shells made us ignore stays ignored, here and in the command. But a
+        // parent that ignores SIGCHLD must not keep us from the command's exit status: where
+        // that is ignored, the kernel reaps for us.
+        if signal == SIGCHLD || (ignored >> (signal - 1)) & 1 == 0 {
             sys::report(signal, writer.try_clone()?)?;
         }
     }

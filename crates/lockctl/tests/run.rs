@@ -1,0 +1,162 @@
+//! `session run`: exit statuses, places that have no lock, what the command gets.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
+
+use common::{Holder, Place, as_nobody, chmod, done, lockctl, run, sh};
+use rstest::rstest;
+
+#[rstest]
+#[case("exit 0", 0)]
+#[case("exit 7", 7)]
+#[case("exit 255", 255)]
+#[case("kill -KILL $$", 137)]
+#[case("kill -ABRT $$", 134)]
+fn the_commands_own_status(#[case] script: &str, #[case] code: i32) {
+    let place = Place::new();
+    let ran = done(run(&[], &place.file(), &["sh", "-c", script])).expect(code);
+    assert_eq!((ran.out, ran.err), (String::new(), String::new()));
+    assert!(place.names().is_empty());
+}
+
+#[rstest]
+#[case::not_found("no-such-command", 127)]
+#[case::not_executable("./plain", 126)]
+#[case::a_directory("/", 126)]
+fn commands_that_cannot_be_run(#[case] command: &str, #[case] code: i32) {
+    let place = Place::new();
+    std::fs::write(place.at("plain"), "").unwrap();
+    let mut running = run(&[], &place.file(), &[command]);
+    running.current_dir(place.dir());
+    let ran = done(running);
+    assert!(ran.err.contains(&format!("cannot run {command}")), "{}", ran.err);
+    ran.expect(code);
+    assert_eq!(place.names(), ["plain"]);
+}
+
+#[rstest]
+#[case(&[])]
+#[case(&["session"])]
+#[case(&["session", "run", "f"])]
+#[case(&["session", "run", "--", "true"])]
+#[case(&["session", "run", "--timeout", "5", "f", "--", "true"])]
+#[case(&["session", "run", "--timeout", "-1s", "f", "--", "true"])]
+#[case(&["session", "run", "--max-hold", "0", "f", "--", "true"])]
+#[case(&["session", "run", "--max-hold", "forever", "f", "--", "true"])]
+#[case(&["session", "run", "--stale-after", "0", "f", "--", "true"])]
+#[case(&["session", "run", "/", "--", "true"])]
+#[case(&["session", "run", "..", "--", "true"])]
+#[case(&["session", "inspect"])]
+#[case(&["session", "doctor"])]
+#[case(&["session", "break"])]
+#[case(&["session", "steal", "f"])]
+fn wrong_usage(#[case] words: &[&str]) {
+    let place = Place::new();
+    let mut wrong = lockctl();
+    wrong.args(words).current_dir(place.dir());
+    let ran = done(wrong).expect(2);
+    assert!(ran.out.is_empty() && !ran.err.is_empty());
+    assert!(place.names().is_empty());
+}
+
+#[rstest]
+#[case::fifo("mkfifo \"$0\"", "s.jsonl")]
+#[case::directory("mkdir \"$0\"", "s.jsonl")]
+#[case::symlink("echo kept > target; ln -s target \"$0\"", "s.jsonl")]
+#[case::dangling_symlink("ln -s nowhere \"$0\"", "s.jsonl")]
+#[case::file_for_a_directory(": > x", "x/s.jsonl")]
+#[case::dangling_directory("ln -s nowhere x", "x/s.jsonl")]
+fn places_that_cannot_have_a_lock(#[case] make: &str, #[case] file: &str) {
+    let place = Place::new();
+    let mut making = sh(make);
+    making.arg("s.jsonl.lock").current_dir(place.dir());
+    done(making).expect(0);
+    let before = place.names();
+    let what = |name: &String| {
+        let seen = std::fs::symlink_metadata(place.at(name)).unwrap();
+        (seen.ino(), seen.mode(), seen.mtime_nsec())
+    };
+    let facts: Vec<_> = before.iter().map(what).collect();
+    done(run(&["--timeout", "1s"], &place.at(file), &["true"])).expect(73);
+    assert_eq!(place.names(), before);
+    assert_eq!(before.iter().map(what).collect::<Vec<_>>(), facts);
+}
+
+#[test]
+fn a_directory_that_may_not_be_written() {
+    let place = Place::new();
+    for (name, mode) in [("readable", 0o555), ("closed", 0o700), ("open", 0o777)] {
+        std::fs::create_dir(place.at(name)).unwrap();
+        chmod(&place.at(name), mode);
+    }
+    let nobody = |file: &str| {
+        let mut command = as_nobody(&place);
+        command.args(["session", "run"]).arg(place.at(file)).args(["--", "true"]);
+        done(command)
+    };
+    nobody("open/s.jsonl").expect(0);
+    let denied = nobody("readable/s.jsonl").expect(73);
+    assert!(denied.err.contains("Permission denied"), "{}", denied.err);
+    if rustix::process::geteuid().is_root() {
+        nobody("closed/s.jsonl").expect(73);
+        nobody("closed/new/s.jsonl").expect(73);
+    }
+    for name in ["readable", "open", "closed"] {
+        assert_eq!(std::fs::read_dir(place.at(name)).unwrap().count(), 0, "{name}");
+    }
+}
+
+#[test]
+fn what_the_command_gets() {
+    let place = Place::new();
+    let script = "cat; cat \"$LOCKCTL_LOCK\"; echo \"$LOCKCTL_LOCK $LOCKCTL_ID $*\"; echo said >&2";
+    // Neither the file nor its directories exist; the path is not in its shortest form.
+    let file = place.at("a/b/s.jsonl");
+    let options = ["--label", "x \"y\"", "--max-hold", "1m"];
+    let mut run =
+        run(&options, &place.at("a/b/../b/s.jsonl"), &["sh", "-c", script, "0", "one", "--json"]);
+    run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"typed\n").unwrap();
+    let ran = child.wait_with_output().unwrap();
+    assert_eq!(ran.status.code(), Some(0));
+    assert_eq!(ran.stderr, b"said\n");
+    let out = String::from_utf8(ran.stdout).unwrap();
+    let (typed, rest) = out.split_once('\n').unwrap();
+    assert_eq!(typed, "typed");
+    let (json, words) = rest.split_once("\n}\n").unwrap();
+    let record: serde_json::Value = serde_json::from_str(&format!("{json}\n}}")).unwrap();
+    assert_eq!(record["maxHoldMs"], 60_000);
+    assert_eq!(record["owner"]["label"], "x \"y\"");
+    let id = record["owner"]["id"].as_str().unwrap();
+    let lock = file.with_extension("jsonl.lock");
+    assert_eq!(words, format!("{} {id} one --json\n", lock.display()));
+    assert!(!lock.exists() && !file.exists());
+}
+
+#[rstest]
+#[case("<&-", "cat; echo read", "read\n")]
+#[case(">&-", "echo lost; echo told >&2", "")]
+#[case("2>/dev/full", "echo out", "out\n")]
+fn closed_and_full_streams(#[case] redirection: &str, #[case] script: &str, #[case] out: &str) {
+    let place = Place::new();
+    let line = format!("exec \"$LOCKCTL\" session run \"$0\" -- sh -c '{script}' {redirection}");
+    let mut command = sh(&line);
+    command.arg(place.file());
+    assert_eq!(done(command).expect(0).out, out);
+    // Neither may what it has to say itself change the status.
+    let holder = Holder::start(&[], &place.file());
+    let line = format!("exec \"$LOCKCTL\" session run --timeout 20ms \"$0\" -- true {redirection}");
+    let mut command = sh(&line);
+    command.arg(place.file());
+    done(command).expect(75);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut unheard = run(&["--timeout", "20ms"], &place.file(), &["true"]);
+    assert_eq!(unheard.stderr(writer).status().unwrap().code(), Some(75));
+    holder.end();
+}
