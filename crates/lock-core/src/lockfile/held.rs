@@ -90,8 +90,11 @@ impl<S: Sys> Held<S> {
             || self.lock.sees_own_lock(&self.bound).unwrap_or(false)
     }
 
-    /// Lets children inherit the owner byte.
-    pub(super) fn make_inheritable(&mut self) -> io::Result<()> {
+    /// Lets children inherit the owner byte, if that is wanted.
+    pub(super) fn prepare(&mut self, inheritable: bool) -> io::Result<()> {
+        if !inheritable {
+            return Ok(());
+        }
         let sys = self.lock.sys();
         let (second, seen) = sys.open(self.bound.record_place(&self.lock), Access::Lock)?;
         match &mut self.bound {
