@@ -155,7 +155,9 @@ pub(crate) fn behind_a_stopped_writer() {
     let costs: Vec<u64> = costs.iter().map(|text| text.parse().expect("a number")).collect();
     writer.signal(Signal::CONT);
     let said = writer.finish();
-    assert!(said.contains("is_held true") && said.contains("release Released"), "{said}");
+    // Its own watchdog may come before or after the two questions that it asks then.
+    let (kept, ended) = (said.contains("release Released"), said.contains("release Lost"));
+    assert!(kept && said.contains("is_held true") || ended, "{said}");
     println!("waiting::behind_a_stopped_writer: {costs:?} µs of processor time in two seconds");
     settled(&arena, "waiting::behind_a_stopped_writer");
     // Without optimisation. Contenders that wake each other take all there is.
