@@ -34,7 +34,7 @@ fn a_healthy_directory() {
     let found = doctor(&["--json"], &[place.dir()]).expect(0).json();
     let mut keys: Vec<_> = found.as_object().unwrap().keys().collect();
     keys.sort();
-    assert_eq!(keys, ["litter", "locks", "removed", "schema"]);
+    assert_eq!(keys, ["litter", "locks", "obstructed", "removed", "schema"]);
     assert_eq!(
         (&found["schema"], &found["removed"], &found["litter"]),
         (&json!(1), &json!(0), &json!([]))

@@ -92,9 +92,12 @@ enum Swept {
 
 fn sweep_one<S: Sys>(sys: &S, at: Place<'_, S::Dir>, remove: bool) -> io::Result<Swept> {
     match sys.stat(at)?.kind {
-        FileKind::Regular => sweep_file(sys, at, remove),
+        FileKind::Regular => sweep_file(sys, at, remove, || Ok(true)),
         FileKind::Directory => {
             let dir = sys.open_dir(at)?;
+            let facts = sys.dir_facts(&dir)?;
+            // A stage may be published while it is open here: then it is a lock, to be judged.
+            let still_litter = || Ok(sys.stat(at)?.same_file(&facts));
             let inside = sys.list(&dir, 2)?;
             if inside.iter().any(|name| name != OWNER_FILE) {
                 return Ok(Swept::Obstructed);
@@ -105,7 +108,7 @@ fn sweep_one<S: Sys>(sys: &S, at: Place<'_, S::Dir>, remove: bool) -> io::Result
                     FileKind::Symlink if remove => sys.remove_link(owner)?,
                     FileKind::Symlink => {}
                     _ => {
-                        if let Swept::Owned = sweep_file(sys, owner, remove)? {
+                        if let Swept::Owned = sweep_file(sys, owner, remove, still_litter)? {
                             return Ok(Swept::Owned);
                         }
                     }
@@ -120,16 +123,30 @@ fn sweep_one<S: Sys>(sys: &S, at: Place<'_, S::Dir>, remove: bool) -> io::Result
     }
 }
 
-fn sweep_file<S: Sys>(sys: &S, at: Place<'_, S::Dir>, remove: bool) -> io::Result<Swept> {
+/// `still_litter` is asked with the owner byte held: it keeps the stager from publishing.
+fn sweep_file<S: Sys>(
+    sys: &S,
+    at: Place<'_, S::Dir>,
+    remove: bool,
+    still_litter: impl Fn() -> io::Result<bool>,
+) -> io::Result<Swept> {
+    if !remove {
+        // Who only looks takes nothing, or a stager would have to start again.
+        let (file, _) = sys.open(at, Access::Read)?;
+        let owned = sys.is_locked(&file, Byte::Owner)?;
+        return Ok(if owned { Swept::Owned } else { Swept::Ownerless });
+    }
     let (file, facts) = sys.open(at, Access::Lock)?;
     if !sys.try_lock(&file, Byte::Owner)? {
         return Ok(Swept::Owned);
     }
     // The byte keeps the stager out; the name must still be this file's.
-    let bound = sys.stat(at).map(|seen| seen.same_file(&facts));
-    let swept = match bound {
-        Ok(true) if remove => sys.remove(at, &file).map(|()| Swept::Ownerless),
-        Ok(true) => Ok(Swept::Ownerless),
+    let ownerless = sys
+        .stat(at)
+        .map(|seen| seen.same_file(&facts))
+        .and_then(|same| Ok(same && still_litter()?));
+    let swept = match ownerless {
+        Ok(true) => sys.remove(at, &file).map(|()| Swept::Ownerless),
         Ok(false) => Ok(Swept::Owned),
         Err(e) => Err(e),
     };

@@ -188,18 +188,43 @@ impl<S: Sys> LockFile<S> {
             dir => dir?,
         };
         let dir = OpenDir { facts: sys.dir_facts(&dir)?, dir };
-        let published = self.publish_record(&dir, stamp, id, ways);
-        match published {
-            Ok(Some((stage, written))) => Ok(Published::done(Some(dir), stage, written)),
+        let (stage, written) = match self.publish_record(&dir, stamp, id, ways) {
+            Ok(Some(published)) => published,
             not_done => {
                 // Refuses if somebody else's content is in it.
-                let _ = sys.remove_dir(self.place());
-                not_done.map(|_| Published::Again)
+                if sys.stat(self.place()).is_ok_and(|seen| seen.same_file(&dir.facts)) {
+                    let _ = sys.remove_dir(self.place());
+                }
+                return not_done.map(|_| Published::Again);
+            }
+        };
+        // If this process was held up for longer than the grace, the directory it opened is
+        // another one's, who may have released it in the meantime: then the record went into a
+        // tombstone. A directory that is at the path *with our record in it* stays there: it was
+        // nobody's when the record was published, and from then on the binding byte decides.
+        let fresh = Fresh::new(Some(dir), stage, written);
+        let Written { content, class, .. } = &fresh.written;
+        match fresh.bound.is_current(self, content, *class) {
+            Ok(true) => Ok(Published::Done(Box::new(fresh))),
+            not_current => {
+                self.withdraw(&fresh.bound);
+                not_current.map(|_| Published::Again)
             }
         }
     }
 
-    /// `None`: not done, and to be tried again.
+    /// Takes a record back that was published into a directory that is no lock.
+    fn withdraw(&self, bound: &Bound<S>) {
+        let (sys, at) = (self.sys(), bound.record_place(self));
+        if let Some((file, facts)) = bound.file()
+            && sys.stat(at).is_ok_and(|seen| seen.same_file(facts))
+        {
+            // What stays is litter: its owner byte goes with `bound`.
+            let _ = sys.remove(at, file);
+        }
+    }
+
+    /// `None`: not done, and to be tried again. The caller checks what was done.
     fn publish_record(
         &self,
         dir: &OpenDir<S>,
@@ -214,7 +239,10 @@ impl<S: Sys> LockFile<S> {
             self.fill(&stage, stamp, id, ways.claim).inspect_err(|_| stage.discard(self))?;
         match stage.publish(self, Place { dir: &dir.dir, name: OWNER_FILE.as_ref() }) {
             Ok(()) => Ok(Some((stage, written))),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            // A retransmitted NFS request reports EEXIST for its own success: the caller looks.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                Ok((written.class == FsClass::Network).then_some((stage, written)))
+            }
             Err(e) => Self::again(&stage, ways, e).map(|()| None),
         }
     }

@@ -39,7 +39,12 @@ impl<S: Sys> Stage<S> {
         }
         let name = litter::stage_name(lock.path());
         let file = lock.sys().create_new(lock.at(&name))?;
-        Self::lock(lock, file, Some(name))
+        let staged = Self::lock(lock, file, Some(name.clone()));
+        if !matches!(staged, Ok(Some(_))) {
+            // The sweeper may only have looked, or be gone by now. The name is nobody else's.
+            let _ = lock.sys().remove_link(lock.at(&name));
+        }
+        staged
     }
 
     fn lock(lock: &LockFile<S>, file: S::File, name: Option<PathBuf>) -> io::Result<Option<Self>> {
@@ -114,6 +119,8 @@ impl<S: Sys> DirStage<S> {
                 Ok(Some(Self { dir: OpenDir { dir, facts }, record, name }))
             }
             other => {
+                // As above.
+                let _ = sys.remove_link(at);
                 let _ = sys.remove_dir(lock.at(&name));
                 other.map(|_| None)
             }

@@ -1,0 +1,165 @@
+//! Processes that are killed, at random and before every single system call.
+
+use std::collections::HashSet;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::actors::{Actor, command};
+use crate::root::{Inside, Planted, Root};
+use runtime_deps_lock::{DepsLock, DepsOptions};
+
+/// What a waiter may need after a death, on a loaded machine: far below any grace period.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// After each of many random deaths among busy processes nobody is stuck, and nothing is left.
+pub(crate) fn at_random() {
+    let root = Root::new();
+    let mut killed = HashSet::new();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let start = |n: usize| {
+        let mut actor = Actor::start("loop", &root.path(), n);
+        assert_eq!(actor.line(), "ready\n");
+        (n, actor)
+    };
+    let mut actors: Vec<_> = (0..3).map(start).collect();
+    for n in 3..120 {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        std::thread::sleep(Duration::from_micros(seed % 3000));
+        let (victim, actor) = actors.remove(seed as usize % actors.len());
+        actor.kill();
+        killed.insert(victim.to_string());
+        actors.push(start(n));
+    }
+    for (victim, actor) in actors {
+        actor.kill();
+        killed.insert(victim.to_string());
+    }
+    acquire_at_once(&root, "random deaths");
+    let ends = root.check(|who| killed.contains(who));
+    assert!(ends > killed.len(), "the processes hardly got anything done: {ends}");
+    clean(&root, "random deaths");
+}
+
+/// The system calls of an acquisition and a release.
+const CALLS: [&str; 10] = [
+    "mkdirat",
+    "openat",
+    "fcntl",
+    "pwrite64",
+    "pread64",
+    "renameat2",
+    "renameat",
+    "unlinkat",
+    "newfstatat",
+    "close",
+];
+
+/// What is at the path when the victim comes.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    Nothing,
+    DeadOwner,
+    Planted(Planted),
+}
+
+/// Why strace cannot be used here, if so.
+pub(crate) fn obstacle() -> Option<String> {
+    let probe = ["-o", "/dev/null", "-e", "trace=none", "true"];
+    match Command::new("strace").args(probe).output() {
+        Ok(done) if done.status.success() => None,
+        Ok(done) => Some(String::from_utf8_lossy(&done.stderr).trim().to_owned()),
+        Err(error) => Some(format!("strace(1): {error}")),
+    }
+}
+
+pub(crate) fn before_every_call_on_a_free_root() {
+    before_every_call(Before::Nothing);
+}
+
+pub(crate) fn before_every_call_on_a_dead_owners_lock() {
+    before_every_call(Before::DeadOwner);
+}
+
+pub(crate) fn before_every_call_on_planted_directories() {
+    for planted in Planted::ALL {
+        before_every_call(Before::Planted(planted));
+    }
+}
+
+/// Kills an installer before its first, second, … call of each kind, until it survives.
+fn before_every_call(before: Before) {
+    let mut deaths = 0;
+    for call in CALLS {
+        // What the program does before `main` is of no interest, and takes no more than these.
+        for nth in first_in_protocol(call).. {
+            let root = Root::new();
+            prepare(&root, before);
+            let context = format!("{before:?}: killed before {call} number {nth}");
+            if survives(&root, call, nth) {
+                break;
+            }
+            deaths += 1;
+            if matches!(before, Before::Planted(Planted::Dangling)) {
+                // Killed after it removed the link: that changed the directory, which now waits
+                // out another grace like any ownerless one.
+                crate::root::make_old_if_there(&root.lock_dir());
+            }
+            acquire_at_once(&root, &context);
+            clean(&root, &context);
+            assert!(nth < 400, "{context}: it never ends");
+        }
+    }
+    assert!(deaths > 20, "{before:?}: only {deaths} deaths");
+    println!("{before:?}: {deaths} deaths");
+}
+
+/// Start-up makes some of these calls, too; dying there leaves nothing.
+fn first_in_protocol(call: &str) -> usize {
+    match call {
+        "openat" | "close" => 4,
+        _ => 1,
+    }
+}
+
+fn prepare(root: &Root, before: Before) {
+    match before {
+        Before::Nothing => {}
+        Before::DeadOwner => {
+            let mut owner = Actor::start("hold", &root.path(), 0);
+            assert_eq!(owner.line(), "held\n");
+            owner.kill();
+        }
+        Before::Planted(planted) => planted.plant(&root.lock_dir()),
+    }
+}
+
+fn survives(root: &Root, call: &str, nth: usize) -> bool {
+    let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
+    let victim = command("once", &root.path(), 0);
+    Command::new("strace")
+        .args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject])
+        .arg(victim.get_program())
+        .args(victim.get_args())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
+}
+
+fn acquire_at_once(root: &Root, context: &str) {
+    let started = Instant::now();
+    let options = DepsOptions::default().timeout(AT_ONCE);
+    let guard = DepsLock::new(root.path(), options).unwrap().acquire();
+    let guard = guard.unwrap_or_else(|error| panic!("{context}: {error}"));
+    assert!(guard.is_held(), "{context}");
+    Inside::begin(&root.path(), "last".to_owned()).end();
+    assert!(started.elapsed() < AT_ONCE, "{context}: it took {:?}", started.elapsed());
+}
+
+fn clean(root: &Root, context: &str) {
+    let sweep = root.lock().sweep(true).unwrap();
+    assert!(sweep.litter.obstructed.is_empty(), "{context}: {:?}", sweep.litter);
+    root.assert_clean(context);
+}

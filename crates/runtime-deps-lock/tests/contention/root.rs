@@ -1,0 +1,146 @@
+//! An install root for tests: its transcript, what is planted in it, what is left in it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsOptions};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+/// A root with a transcript beside it, in which every holder writes when it begins and ends.
+pub(crate) struct Root {
+    dir: tempfile::TempDir,
+}
+
+impl Root {
+    pub(crate) fn new() -> Self {
+        let root = Self { dir: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(root.path()).unwrap();
+        root
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    pub(crate) fn lock_dir(&self) -> PathBuf {
+        self.path().join(DEFAULT_LOCK_NAME)
+    }
+
+    pub(crate) fn lock(&self) -> DepsLock {
+        lock_of(&self.path())
+    }
+
+    /// What the holders wrote, as (begins, holder) in the order of the file.
+    pub(crate) fn transcript(&self) -> Vec<(bool, String)> {
+        let text = std::fs::read_to_string(transcript_of(&self.path())).unwrap_or_default();
+        let line = |line: &str| {
+            let (mark, who) = line.split_once(' ').expect("lines are written whole");
+            (mark == "B", who.to_owned())
+        };
+        text.lines().map(line).collect()
+    }
+
+    /// Checks that nobody began before the one before had ended, or was killed as `died` says,
+    /// and counts the ends.
+    pub(crate) fn check(&self, died: impl Fn(&str) -> bool) -> usize {
+        let mut inside: Option<String> = None;
+        let mut ends = 0;
+        for (begins, who) in self.transcript() {
+            if begins {
+                if let Some(other) = inside.replace(who.clone()) {
+                    assert!(died(&other), "{who} began while {other} was inside");
+                }
+            } else {
+                assert_eq!(inside.take().as_ref(), Some(&who), "the end of somebody else");
+                ends += 1;
+            }
+        }
+        ends
+    }
+
+    /// Checks that nothing of the protocol is left.
+    pub(crate) fn assert_clean(&self, context: &str) {
+        let left: Vec<_> =
+            std::fs::read_dir(self.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{context}: {left:?} is left");
+    }
+}
+
+pub(crate) fn lock_of(root: &Path) -> DepsLock {
+    DepsLock::new(root, DepsOptions::default().timeout(Duration::from_secs(60))).unwrap()
+}
+
+fn transcript_of(root: &Path) -> PathBuf {
+    root.with_file_name("transcript")
+}
+
+/// Writes the two lines of a holder, with time to be caught in between.
+pub(crate) struct Inside {
+    to: File,
+    who: String,
+}
+
+impl Inside {
+    pub(crate) fn begin(root: &Path, who: String) -> Self {
+        let to = OpenOptions::new().append(true).create(true).open(transcript_of(root)).unwrap();
+        let mut inside = Self { to, who };
+        inside.say('B');
+        inside
+    }
+
+    fn say(&mut self, mark: char) {
+        // One write per line: appends are atomic.
+        self.to.write_all(format!("{mark} {}\n", self.who).as_bytes()).unwrap();
+    }
+
+    pub(crate) fn end(mut self) {
+        std::thread::yield_now();
+        self.say('E');
+    }
+}
+
+/// What can be in the way that names no owner.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Planted {
+    Ownerless,
+    Broken,
+    Dangling,
+}
+
+/// A record of the origin, whose owner is gone: no kernel has pids this high.
+pub(crate) const DEAD: &str = "{\"pid\": 4194304, \"createdAtMs\": 1000}\n";
+
+impl Planted {
+    pub(crate) const ALL: [Self; 3] = [Self::Ownerless, Self::Broken, Self::Dangling];
+
+    /// Puts it at the lock's path, an hour old: past its grace.
+    pub(crate) fn plant(self, at: &Path) {
+        std::fs::create_dir(at).unwrap();
+        let owner = at.join("owner.json");
+        match self {
+            Self::Ownerless => {}
+            Self::Broken => std::fs::write(&owner, "{\"pid\": ").unwrap(),
+            Self::Dangling => std::os::unix::fs::symlink("nowhere", &owner).unwrap(),
+        }
+        if !matches!(self, Self::Ownerless) {
+            make_old(&owner);
+        }
+        make_old(at);
+    }
+}
+
+/// Lets the grace of an ownerless directory pass.
+pub(crate) fn make_old_if_there(path: &Path) {
+    if path.exists() && !path.join("owner.json").exists() {
+        make_old(path);
+    }
+}
+
+fn make_old(path: &Path) {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let then = Timespec { tv_sec: now.as_secs().cast_signed() - 3600, tv_nsec: 0 };
+    let times = Timestamps { last_access: then, last_modification: then };
+    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+}

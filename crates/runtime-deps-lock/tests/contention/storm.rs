@@ -1,0 +1,114 @@
+//! Many installers at once, on the real system calls.
+
+use std::path::Path;
+use std::sync::Barrier;
+
+use crate::actors::Actor;
+use crate::root::{Inside, Planted, Root};
+use runtime_deps_lock::{DepsOptions, ReleaseOutcome, with_lock};
+
+const MANY: usize = 16;
+
+/// What an installation does: it must find nothing half-done, and nothing done by itself.
+fn install(root: &Path, who: &str) {
+    let inside = Inside::begin(root, who.to_owned());
+    inside.end();
+}
+
+/// 16 processes install at once, each exactly once.
+pub(crate) fn processes() {
+    let root = Root::new();
+    let actors: Vec<_> = (0..MANY).map(|n| Actor::start("once", &root.path(), n)).collect();
+    actors.into_iter().for_each(Actor::join);
+    assert_eq!(root.check(|_| false), MANY);
+    let mut who: Vec<_> = root.transcript().into_iter().map(|(_, who)| who).collect();
+    who.sort();
+    who.dedup();
+    assert_eq!(who.len(), MANY, "every process installs once");
+    root.assert_clean("after 16 processes");
+}
+
+/// 16 threads of one process, ten times each, and one of them panics each time.
+pub(crate) fn threads() {
+    let root = Root::new();
+    let start = Barrier::new(MANY);
+    std::thread::scope(|scope| {
+        for thread in 0..MANY {
+            let (root, start) = (&root, &start);
+            scope.spawn(move || {
+                start.wait();
+                for n in 0..10 {
+                    let done = std::panic::catch_unwind(|| {
+                        with_lock(root.path(), DepsOptions::default(), || {
+                            install(&root.path(), &format!("{thread}-{n}"));
+                            assert_ne!(thread, 3, "this installer panics");
+                        })
+                    });
+                    match done {
+                        Ok(done) => done.unwrap(),
+                        Err(_) => assert_eq!(thread, 3),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(root.check(|_| false), MANY * 10);
+    root.assert_clean("after 16 threads");
+}
+
+/// Thousands of rounds in which 2 to 4 threads meet a directory that names no owner.
+pub(crate) fn planted_for_threads() {
+    let root = Root::new();
+    let rounds = 2400;
+    let mut expected = 0;
+    for round in 0..rounds {
+        Planted::ALL[round % 3].plant(&root.lock_dir());
+        let contenders = 2 + round % 3;
+        let start = Barrier::new(contenders);
+        std::thread::scope(|scope| {
+            for thread in 0..contenders {
+                let (root, start) = (&root, &start);
+                scope.spawn(move || {
+                    let lock = root.lock();
+                    start.wait();
+                    let guard = lock.acquire().unwrap();
+                    let inside = Inside::begin(&root.path(), format!("{round}.{thread}"));
+                    assert!(guard.is_held());
+                    inside.end();
+                    assert!(matches!(guard.release(), ReleaseOutcome::Released));
+                });
+            }
+        });
+        expected += contenders;
+    }
+    assert_eq!(root.check(|_| false), expected);
+    root.lock().sweep(true).unwrap();
+    root.assert_clean("after planted directories");
+}
+
+/// The same with processes.
+pub(crate) fn planted_for_processes() {
+    let root = Root::new();
+    let mut actors: Vec<_> =
+        ["a", "b", "c"].map(|n| Actor::start("rounds", &root.path(), n)).into();
+    let rounds = 900;
+    for round in 0..rounds {
+        Planted::ALL[round % 3].plant(&root.lock_dir());
+        actors.iter_mut().for_each(|actor| actor.tell(&round.to_string()));
+        actors.iter_mut().for_each(|actor| assert_eq!(actor.line(), "done\n"));
+    }
+    actors.into_iter().for_each(Actor::join);
+    assert_eq!(root.check(|_| false), rounds * 3);
+    root.lock().sweep(true).unwrap();
+    root.assert_clean("after planted directories");
+}
+
+/// The slow path between processes.
+pub(crate) fn slow_processes() {
+    let root = Root::new();
+    let actors: Vec<_> = (1..5).map(|n| Actor::start("slow", &root.path(), n)).collect();
+    actors.into_iter().for_each(Actor::join);
+    assert_eq!(root.check(|_| false), 4 * 60);
+    root.lock().sweep(true).unwrap();
+    root.assert_clean("after slow processes");
+}
