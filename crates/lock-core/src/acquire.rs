@@ -5,6 +5,7 @@
 //! what may take time is told to the driver as a [`Pause`].
 
 mod obstacle;
+mod pace;
 mod steps;
 
 use std::time::Duration;

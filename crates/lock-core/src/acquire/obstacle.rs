@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::steps::POLL_ALONE;
+use super::pace::POLL_ALONE;
 use crate::lockfile::LockFile;
 use crate::lockfile::sys::{Byte, Sys};
 

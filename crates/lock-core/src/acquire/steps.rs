@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::obstacle::Obstacle;
+use super::pace::{POLL_ALONE, POLL_WITH_EVENTS, jittered};
 use super::{AcquireError, Contention, Pause, Request, Step};
 use crate::assess::Assessment;
 use crate::error::LockError;
@@ -11,14 +12,8 @@ use crate::lockfile::sys::{Native, Sys};
 use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, SectionError};
 use crate::policy::{Action, Decision};
 use crate::record::{Dialect, Form, LockRecord};
-use crate::registry::random;
 use crate::wait::Watch;
 
-/// With events to rely on, polling is only a safety net.
-const POLL_WITH_EVENTS: Duration = Duration::from_secs(1);
-/// Without: NFS, SMB and 9p never report another machine's changes; an owner that is only
-/// known by its pid closes no file of ours when it dies.
-pub(super) const POLL_ALONE: Duration = Duration::from_millis(100);
 /// The kernel reports a close just before it drops the locks, so an event is followed by
 /// probes at 50 µs, 100 µs, … before the waiter relies on events again.
 const FIRST_PROBE: Duration = Duration::from_micros(50);
@@ -268,9 +263,4 @@ impl<S: Sys> Acquisition<S> {
             }),
         }
     }
-}
-
-/// Spreads waiters out: between three quarters and five quarters of `time`.
-fn jittered(time: Duration) -> Duration {
-    time.mul_f64(0.75 + (random() % 1024) as f64 / 2048.0)
 }
