@@ -4,23 +4,24 @@
 //! pid 1 as well. So a `pthread_atfork` hook counts generations, and the pid is compared too,
 //! for children of a raw `clone`, which runs no hooks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-static GENERATION: AtomicU64 = AtomicU64::new(0);
+/// How many forks lie between the first mark and this process.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// Names this process among its forked relatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProcessMark {
     pid: u32,
-    generation: u64,
+    generation: u32,
 }
 
 impl ProcessMark {
     /// The calling process.
     #[must_use]
     pub fn current() -> Self {
-        sys::install_hook();
-        Self { pid: std::process::id(), generation: GENERATION.load(Ordering::Relaxed) }
+        sys::forks_are_counted();
+        Self { pid: std::process::id(), generation: GENERATION.load(Ordering::Acquire) }
     }
 
     /// Whether the calling process is the one this mark was taken in.
@@ -28,27 +29,50 @@ impl ProcessMark {
     pub fn is_current(self) -> bool {
         self == Self::current()
     }
+
+    /// Whether equal marks rule out any fork between them, and not only a change of pid.
+    #[must_use]
+    pub fn forks_are_counted() -> bool {
+        sys::forks_are_counted()
+    }
 }
 
 mod sys {
     #![allow(unsafe_code, reason = "pthread_atfork takes a C function")]
 
+    /// Whether the fork hook is in place; registers it on the first call.
+    ///
+    /// Not a `Once`: a child forked in the middle of the registration would wait for a thread
+    /// that it does not have. Here it finds "busy" for ever.
     #[cfg(target_os = "linux")]
-    pub(super) fn install_hook() {
-        use std::sync::Once;
-        use std::sync::atomic::Ordering;
-        extern "C" fn in_child() {
-            super::GENERATION.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn forks_are_counted() -> bool {
+        use std::sync::atomic::{AtomicU8, Ordering};
+
+        const UNREGISTERED: u8 = 0;
+        const BUSY: u8 = 1;
+        const REGISTERED: u8 = 2;
+        const FAILED: u8 = 3;
+        static STATE: AtomicU8 = AtomicU8::new(UNREGISTERED);
+
+        /// Runs in the child between `fork` and whatever comes next: atomics only.
+        extern "C" fn count_fork() {
+            super::GENERATION.fetch_add(1, Ordering::AcqRel);
         }
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            // SAFETY: the hook is a plain function that lives for ever and does one atomic
-            // add, which is async-signal-safe, as a child of a threaded parent demands. A
-            // failure (ENOMEM) leaves the pid comparison.
-            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        });
+
+        match STATE.compare_exchange(UNREGISTERED, BUSY, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                // SAFETY: the hook is a function of this program, which stays loaded as long as
+                // its own code runs; the C library drops the hooks of a library that is unloaded.
+                let done = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) } == 0;
+                STATE.store(if done { REGISTERED } else { FAILED }, Ordering::Release);
+                done
+            }
+            Err(state) => state == REGISTERED,
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn install_hook() {}
+    pub(super) fn forks_are_counted() -> bool {
+        false
+    }
 }

@@ -3,6 +3,7 @@
 use super::pidfd::Pidfd;
 use super::procfs::{NoProcfs, Procfs};
 use super::{boot, clocks, sys};
+use lock_core::ProcessMark;
 use lock_core::identity::{OwnerId, OwnerKind, PidNamespace};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FsWord, Mode, OFlags, fstat, fstatfs, openat, readlink};
@@ -10,13 +11,9 @@ use rustix::io::Errno;
 use std::ffi::CString;
 use std::path::Path;
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 /// `NSFS_MAGIC`, from `linux/magic.h`.
 const NSFS_MAGIC: FsWord = 0x6e73_6673;
-
-/// How many forks lie between the first capture and this process.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// The last capture. Never waited for: a child may have been forked while another thread of
 /// its parent held it, and then nobody will ever let it go. Who does not get it captures anew.
@@ -25,11 +22,8 @@ static CACHE: RwLock<Option<(Key, OwnerId)>> = RwLock::new(None);
 /// What must be equal for a capture to be still true of the calling process.
 #[derive(PartialEq, Eq)]
 struct Key {
-    /// A child in a new pid namespace may have its parent's very number, hence more than a
-    /// comparison of pids.
-    generation: u32,
-    /// A raw `clone(2)` runs no fork hooks, hence more than a count of forks.
-    pid: rustix::process::Pid,
+    /// A forked child is another process.
+    mark: ProcessMark,
     /// `setns(2)` moves even a running process to other clocks, and its start time with it.
     time_namespace: Option<Vec<u8>>,
 }
@@ -37,8 +31,7 @@ struct Key {
 impl Key {
     fn now() -> Self {
         Self {
-            generation: GENERATION.load(Ordering::Acquire),
-            pid: rustix::process::getpid(),
+            mark: ProcessMark::current(),
             time_namespace: readlink("/proc/self/ns/time", Vec::new())
                 .ok()
                 .map(CString::into_bytes),
@@ -48,7 +41,7 @@ impl Key {
 
 /// The identity of the calling process.
 pub(super) fn this_process() -> OwnerId {
-    if !forks_are_counted() {
+    if !ProcessMark::forks_are_counted() {
         return Capture::default().owner();
     }
     // Taken before the capture, so that whatever changes meanwhile outdates it.
@@ -67,32 +60,6 @@ pub(super) fn this_process() -> OwnerId {
         *cache = Some((key, owner.clone()));
     }
     owner
-}
-
-/// Whether the fork hook is in place; registers it on the first call.
-///
-/// Not a `Once`: a child forked in the middle of the registration would wait for a thread that
-/// it does not have. Here it finds "busy" for ever, and does without the cache.
-fn forks_are_counted() -> bool {
-    const UNREGISTERED: u8 = 0;
-    const BUSY: u8 = 1;
-    const REGISTERED: u8 = 2;
-    const FAILED: u8 = 3;
-    static STATE: AtomicU8 = AtomicU8::new(UNREGISTERED);
-
-    match STATE.compare_exchange(UNREGISTERED, BUSY, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => {
-            let done = sys::call_in_forked_children(count_fork);
-            STATE.store(if done { REGISTERED } else { FAILED }, Ordering::Release);
-            done
-        }
-        Err(state) => state == REGISTERED,
-    }
-}
-
-/// Runs in the child between `fork` and whatever comes next: atomics only.
-extern "C" fn count_fork() {
-    GENERATION.fetch_add(1, Ordering::AcqRel);
 }
 
 /// One look at the calling process.

@@ -97,11 +97,3 @@ pub(super) fn clock_ticks_per_second() -> Option<u32> {
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     u32::try_from(ticks).ok().filter(|ticks| *ticks > 0)
 }
-
-/// Has `hook` called in every child of `fork(3)`. Whether that worked.
-pub(super) fn call_in_forked_children(hook: unsafe extern "C" fn()) -> bool {
-    // SAFETY: `hook` is a function of this program, which stays loaded as long as its own code
-    // runs; the C library drops the hooks of a library that is unloaded.
-    let returned = unsafe { libc::pthread_atfork(None, None, Some(hook)) };
-    returned == 0
-}
