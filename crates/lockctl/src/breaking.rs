@@ -6,10 +6,9 @@ use std::path::Path;
 use lock_core::LockFile;
 use lock_core::lockfile::Reclaimed;
 use lock_core::policy::Policy;
-use runtime_deps_lock::{DepsLock, DepsOptions};
 
 use crate::exit;
-use crate::inspect::session_lock_of;
+use crate::inspect::{deps_lock_of, session_lock_of};
 use crate::report::text;
 
 pub(crate) fn session(file: &Path, yes: bool) -> u8 {
@@ -20,8 +19,12 @@ pub(crate) fn session(file: &Path, yes: bool) -> u8 {
 }
 
 pub(crate) fn deps(root: &Path, yes: bool) -> u8 {
-    match DepsLock::new(root, DepsOptions::default()) {
-        Ok(lock) => break_lock(lock.file(), &runtime_deps_lock::POLICY, yes),
+    match deps_lock_of(root) {
+        Ok(Some(lock)) => break_lock(lock.file(), &runtime_deps_lock::POLICY, yes),
+        Ok(None) => {
+            eprintln!("lockctl: {}: there is no lock", root.display());
+            exit::FOUND
+        }
         Err(error) => failed(&error),
     }
 }

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use lock_core::{State, Sweep};
-use runtime_deps_lock::{DepsLock, DepsOptions};
 use serde::Serialize;
 use session_lock::{SessionOptions, sweep};
 
 use crate::args::SessionDoctor;
 use crate::exit;
-use crate::inspect::{print, print_json};
+use crate::inspect::{deps_lock_of, print, print_json};
 use crate::report::{Report, text};
 
 #[derive(Debug, Serialize)]
@@ -19,6 +18,8 @@ struct Document {
     removed: usize,
     /// What crashes left beside the locks; removed with `--fix`.
     litter: Vec<String>,
+    /// Leftovers that hold files which are not ours: left alone, for a human to look at.
+    obstructed: Vec<String>,
 }
 
 pub(crate) fn session(args: &SessionDoctor) -> u8 {
@@ -32,7 +33,10 @@ pub(crate) fn session(args: &SessionDoctor) -> u8 {
 }
 
 pub(crate) fn deps(roots: &[PathBuf], fix: bool, json: bool) -> u8 {
-    tend(roots, fix, json, |root| Ok(DepsLock::new(root, DepsOptions::default())?.sweep(fix)?))
+    tend(roots, fix, json, |root| match deps_lock_of(root)? {
+        Some(lock) => Ok(lock.sweep(fix)?),
+        None => Ok(Sweep::default()),
+    })
 }
 
 fn tend(
@@ -69,8 +73,9 @@ fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {
     let printed = if json {
         let locks =
             total.locks.iter().map(|l| Report::new(&l.inspection).removed(l.removed)).collect();
-        let litter = litter.iter().map(|p| p.display().to_string()).collect();
-        print_json(&Document { schema: 1, locks, removed, litter })
+        let shown = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect();
+        let (litter, obstructed) = (shown(litter), shown(&total.litter.obstructed));
+        print_json(&Document { schema: 1, locks, removed, litter, obstructed })
     } else {
         let mut out: String = total.locks.iter().map(|l| text(&l.inspection)).collect();
         for path in litter {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use lock_core::Inspection;
-use runtime_deps_lock::{DepsLock, DepsOptions};
+use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsLockError, DepsOptions};
 use session_lock::{SessionLock, SessionLockError, SessionOptions};
 
 use crate::exit;
@@ -15,7 +15,13 @@ pub(crate) fn session(files: &[PathBuf], json: bool) -> u8 {
 }
 
 pub(crate) fn deps(roots: &[PathBuf], json: bool) -> u8 {
-    show(roots, json, |root| Ok(DepsLock::new(root, DepsOptions::default())?.inspect()))
+    show(roots, json, |root| match deps_lock_of(root)? {
+        Some(lock) => Ok(lock.inspect()),
+        None => {
+            let path = std::path::absolute(root)?.join(DEFAULT_LOCK_NAME);
+            Ok(Inspection { path, found: None, error: None })
+        }
+    })
 }
 
 fn show(
@@ -42,6 +48,17 @@ fn show(
         print(&text)
     };
     if printed && readable { 0 } else { exit::FAILED }
+}
+
+/// The lock of an install root. `None`: there is no such root, and only `run` makes one.
+pub(crate) fn deps_lock_of(root: &Path) -> Result<Option<DepsLock>, DepsLockError> {
+    match DepsLock::new(root, DepsOptions::default()) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(DepsLockError::Root { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The lock of a session file. A path that ends in `.lock` is taken for the lock itself, unless

@@ -46,8 +46,9 @@ impl Root {
     fn age(&self) {
         let then = SystemTime::now() - Duration::from_secs(3600);
         for path in [self.owner_file(), self.dir()] {
-            if let Ok(file) = File::open(path) {
-                file.set_modified(then).unwrap();
+            let regular = std::fs::metadata(&path).is_ok_and(|m| m.is_file() || m.is_dir());
+            if regular {
+                File::open(path).unwrap().set_modified(then).unwrap();
             }
         }
     }

@@ -43,7 +43,7 @@ mod linux {
         ("planted_directories_met_by_processes", storm::planted_for_processes),
         ("slow_path_in_threads", slow_path::threads),
         ("slow_path_in_processes", storm::slow_processes),
-        ("slow_path_on_planted_directories", slow_path::planted),
+        ("sluggish_on_planted_directories", slow_path::planted),
         ("slow_path_publication_into_a_tombstone", slow_path::publication_into_a_tombstone),
         ("slow_path_with_a_link_that_lies", slow_path::lying_link),
         ("sluggish_renames", slow_path::threads_with_renames),

@@ -109,6 +109,9 @@ pub(crate) enum Planted {
     Dangling,
 }
 
+/// A record of the origin, whose owner is gone: no kernel has pids this high.
+pub(crate) const DEAD: &str = "{\"pid\": 4194304, \"createdAtMs\": 1000}\n";
+
 impl Planted {
     pub(crate) const ALL: [Self; 3] = [Self::Ownerless, Self::Broken, Self::Dangling];
 

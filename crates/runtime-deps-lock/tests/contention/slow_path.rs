@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lock_core::lockfile::Attempt;
 
-use crate::root::{Inside, Planted, Root};
+use crate::root::{DEAD, Inside, Planted, Root};
 use crate::seam::{Seam, When, acquire, stamp};
 
 const THREADS: usize = 4;
@@ -75,16 +75,25 @@ pub(crate) fn threads_with_renames() {
     storm(true);
 }
 
+/// Sluggish contenders meet what names no owner, and what names a dead one.
 pub(crate) fn planted() {
     let root = Root::new();
-    let rounds = 200;
+    let rounds = 300;
     for round in 0..rounds {
-        Planted::ALL[round % 3].plant(&root.lock_dir());
+        let lock = root.lock_dir();
+        match Planted::ALL.get(round % 4) {
+            Some(planted) => planted.plant(&lock),
+            None => {
+                std::fs::create_dir(&lock).unwrap();
+                std::fs::write(lock.join("owner.json"), DEAD).unwrap();
+            }
+        }
+        let renames = round / 4 % 2 == 0;
         std::thread::scope(|scope| {
             for thread in 0..3 {
                 let path = root.path();
                 let seed = (round * 3 + thread) as u64 * 0x1234_5677;
-                scope.spawn(move || hammer(&path, &format!("{round}.{thread}"), seed, 1, false));
+                scope.spawn(move || hammer(&path, &format!("{round}.{thread}"), seed, 1, renames));
             }
         });
     }

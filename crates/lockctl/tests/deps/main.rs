@@ -1,0 +1,44 @@
+//! `lockctl deps` with real processes: exit statuses, inheritance, containers, npm.
+//!
+//! What this machine cannot do is listed as ignored, with the reason on standard error.
+
+#[cfg(target_os = "linux")]
+mod containers;
+#[cfg(target_os = "linux")]
+mod inheritance;
+#[cfg(target_os = "linux")]
+mod npm;
+#[cfg(target_os = "linux")]
+mod statuses;
+#[cfg(target_os = "linux")]
+mod support;
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    use libtest_mimic::{Arguments, Trial};
+
+    type Tests = &'static [(&'static str, fn())];
+    let groups: [(Tests, Option<String>); 4] = [
+        (statuses::TESTS, None),
+        (inheritance::TESTS, None),
+        (containers::TESTS, containers::obstacle()),
+        (npm::TESTS, npm::obstacle()),
+    ];
+    let mut trials = Vec::new();
+    for (tests, obstacle) in groups {
+        if let Some(why) = &obstacle {
+            eprintln!("{} tests are ignored: {why}", tests.len());
+        }
+        trials.extend(tests.iter().map(|&(name, test)| {
+            let trial = Trial::test(name, move || {
+                test();
+                Ok(())
+            });
+            trial.with_ignored_flag(obstacle.is_some())
+        }));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
