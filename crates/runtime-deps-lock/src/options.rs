@@ -60,6 +60,10 @@ impl DepsOptions {
 
     /// Lets child processes started while the lock is held inherit it: it stays held until
     /// the last of them is gone, even if this process is killed (Unix).
+    ///
+    /// How far the lock travels is up to the programs. Measured with npm 11 on node 20: npm, the
+    /// shell of an install script and the node process in it all have the descriptor. Python's
+    /// `subprocess` closes it, and so does everything that closes what it does not know.
     pub fn inheritable(self, inheritable: bool) -> Self {
         Self { inheritable, ..self }
     }

@@ -1,0 +1,114 @@
+//! What others do in a root: files that are not ours, locks removed by hand, OpenClaw.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use rstest::rstest;
+use runtime_deps_lock::{DepsLock, ReleaseOutcome};
+
+use crate::support::{BOUND, Root, options, promptly};
+
+/// Foreign files outlive everything that happens to a lock directory, and doctor tells of them.
+#[rstest]
+#[case::of_a_dead_owner(Some("{\"pid\": 4194303}"))]
+#[case::of_nobody(Some("{\"pi"))]
+#[case::without_owner_file(None)]
+fn foreign_files_in_a_stale_lock(#[case] record: Option<&str>) {
+    let root = Root::new();
+    std::fs::create_dir(root.dir()).unwrap();
+    std::fs::write(root.dir().join("notes.txt"), "mine").unwrap();
+    if let Some(record) = record {
+        std::fs::write(root.owner_file(), record).unwrap();
+    }
+    root.age();
+    let acquired = promptly(|| root.lock().acquire());
+    let sweep = root.lock().sweep(true).unwrap();
+    if record.is_some() {
+        // The path is free; the files are in a tombstone.
+        assert!(matches!(acquired.unwrap().release(), ReleaseOutcome::Released));
+        assert_eq!(sweep.litter.obstructed.len(), 1);
+        let notes = sweep.litter.obstructed[0].join("notes.txt");
+        assert_eq!(std::fs::read_to_string(notes).unwrap(), "mine");
+    } else {
+        // An ownerless directory is never renamed, and rmdir refuses this one.
+        let error = acquired.unwrap_err();
+        assert!(error.to_string().contains("it cannot be removed"), "{error}");
+        assert!(sweep.locks[0].obstacle.is_some() && !sweep.locks[0].removed);
+        assert_eq!(std::fs::read_to_string(root.dir().join("notes.txt")).unwrap(), "mine");
+    }
+}
+
+#[test]
+fn foreign_files_in_a_held_lock() {
+    let root = Root::new();
+    let guard = root.lock().acquire().unwrap();
+    std::fs::write(root.dir().join("notes.txt"), "mine").unwrap();
+    assert!(guard.is_held());
+    assert!(matches!(guard.release(), ReleaseOutcome::Released));
+    let litter = root.lock().sweep(true).unwrap().litter;
+    let notes = litter.obstructed[0].join("notes.txt");
+    assert_eq!(std::fs::read_to_string(notes).unwrap(), "mine");
+}
+
+/// Somebody removed or replaced the lock by hand: the holder learns of it and harms nobody.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test plays a careless human")]
+fn a_lock_that_was_removed_or_replaced() {
+    let root = Root::new();
+    let guard = root.lock().acquire().unwrap();
+    std::fs::remove_dir_all(root.dir()).unwrap();
+    assert!(!guard.is_held());
+    let successor = root.lock().acquire().unwrap();
+    assert!(matches!(guard.release(), ReleaseOutcome::Lost));
+    assert!(successor.is_held(), "the release harmed its successor");
+
+    std::fs::rename(root.dir(), root.path().join("moved")).unwrap();
+    std::fs::create_dir(root.dir()).unwrap();
+    assert!(!successor.is_held());
+    assert!(matches!(successor.release(), ReleaseOutcome::Lost));
+    assert!(root.dir().is_dir() && root.path().join("moved/owner.json").exists());
+}
+
+/// OpenClaw makes the directory, and only then writes the record into it, by path. Contenders
+/// that hammer meanwhile never get in between: the directory is never renamed over or removed.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test plays OpenClaw, which removes by path")]
+fn openclaw_between_its_mkdir_and_its_write() {
+    let root = Root::new();
+    let stop = AtomicBool::new(false);
+    let inside = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let lock = DepsLock::new(root.path(), options().timeout(Duration::ZERO)).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    let Ok(guard) = lock.acquire() else { continue };
+                    assert!(!inside.swap(true, Ordering::SeqCst), "two holders");
+                    inside.store(false, Ordering::SeqCst);
+                    drop(guard);
+                }
+            });
+        }
+        let record = format!(
+            "{{\n  \"pid\": {},\n  \"createdAtMs\": {}\n}}\n",
+            std::process::id(),
+            SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()
+        );
+        let mut rounds = 0;
+        let deadline = Instant::now() + BOUND;
+        while rounds < 300 && Instant::now() < deadline {
+            if std::fs::create_dir(root.dir()).is_err() {
+                continue;
+            }
+            assert!(!inside.swap(true, Ordering::SeqCst), "two holders");
+            std::thread::sleep(Duration::from_micros(rounds % 7 * 100));
+            std::fs::write(root.owner_file(), &record).expect("our directory was taken away");
+            assert_eq!(std::fs::read_to_string(root.owner_file()).unwrap(), record);
+            inside.store(false, Ordering::SeqCst);
+            std::fs::remove_dir_all(root.dir()).unwrap();
+            rounds += 1;
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(rounds > 20, "OpenClaw hardly ever got the lock: {rounds} times");
+    });
+}

@@ -1,0 +1,85 @@
+//! An install root, and ways to be hostile to it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsOptions};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
+/// Far above what any of this takes, far below any grace.
+pub(crate) const BOUND: Duration = Duration::from_secs(10);
+
+pub(crate) struct Root(tempfile::TempDir);
+
+impl Root {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.path().join(DEFAULT_LOCK_NAME)
+    }
+
+    pub(crate) fn owner_file(&self) -> PathBuf {
+        self.dir().join("owner.json")
+    }
+
+    pub(crate) fn lock(&self) -> DepsLock {
+        DepsLock::new(self.path(), options()).unwrap()
+    }
+
+    /// Makes everything at the lock's path an hour old.
+    pub(crate) fn age(&self) {
+        let then = SystemTime::now() - Duration::from_secs(3600);
+        for path in [self.owner_file(), self.dir()] {
+            let regular = std::fs::metadata(&path).is_ok_and(|m| m.is_file() || m.is_dir());
+            if regular {
+                File::open(path).unwrap().set_modified(then).unwrap();
+            }
+        }
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+pub(crate) fn options() -> DepsOptions {
+    DepsOptions::default().timeout(Duration::from_millis(100))
+}
+
+/// Runs `body` in bounded time.
+pub(crate) fn promptly<T>(body: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = body();
+    assert!(started.elapsed() < BOUND, "it took {:?}", started.elapsed());
+    result
+}
+
+/// Runs `body` without the privileges that let root pass every permission bit.
+pub(crate) fn without_privileges<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    let drop_and_run = || {
+        let sets = capabilities(None).unwrap();
+        let effective = sets.effective
+            - CapabilitySet::DAC_OVERRIDE
+            - CapabilitySet::DAC_READ_SEARCH
+            - CapabilitySet::FOWNER;
+        set_capabilities(None, CapabilitySets { effective, ..sets }).unwrap();
+        body()
+    };
+    std::thread::scope(|scope| scope.spawn(drop_and_run).join().unwrap())
+}
+
+pub(crate) fn make_fifo(at: &Path) {
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, at, kind, 0o644.into(), 0).unwrap();
+}
