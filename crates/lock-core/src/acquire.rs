@@ -212,6 +212,8 @@ impl<S: Sys> Acquisition<S> {
                     }
                     Some(Reclaimed::Busy | Reclaimed::Denied(_)) | None => {}
                 }
+            } else {
+                self.obstacle = None;
             }
             // First the watch, then the look, then sleep.
             let armed = watch.is_some();

@@ -62,8 +62,9 @@ impl DepsOptions {
     /// the last of them is gone, even if this process is killed (Unix).
     ///
     /// How far the lock travels is up to the programs. Measured with npm 11 on node 20: npm, the
-    /// shell of an install script and the node process in it all have the descriptor. Python's
-    /// `subprocess` closes it, and so does everything that closes what it does not know.
+    /// shell of an install script and the node process in it all have the descriptor, which is
+    /// numbered from 200 up (node passes on none below 16, so under a `RLIMIT_NOFILE` of 200 or
+    /// less only npm itself has it). Python's `subprocess` passes it on with `close_fds=False`.
     pub fn inheritable(self, inheritable: bool) -> Self {
         Self { inheritable, ..self }
     }

@@ -112,3 +112,24 @@ fn openclaw_between_its_mkdir_and_its_write() {
         assert!(rounds > 20, "OpenClaw hardly ever got the lock: {rounds} times");
     });
 }
+
+/// What once kept a waiter from reclaiming is not told of the lock that it meets later.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test plays a human who cleans up")]
+fn an_obstacle_that_is_gone_is_not_told() {
+    let root = Root::new();
+    std::fs::create_dir(root.dir()).unwrap();
+    std::fs::write(root.dir().join("notes.txt"), "mine").unwrap();
+    root.age();
+    let mut successor = None;
+    let lock = DepsLock::new(root.path(), options()).unwrap();
+    let waited = lock.acquire_telling(|_, _, _| {
+        if successor.is_none() {
+            std::fs::remove_dir_all(root.dir()).unwrap();
+            successor = Some(root.lock().acquire().unwrap());
+        }
+    });
+    let error = waited.unwrap_err().to_string();
+    assert!(error.contains("this very process holds it"), "{error}");
+    assert!(!error.contains("it cannot be removed"), "{error}");
+}
