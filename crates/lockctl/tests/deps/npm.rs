@@ -35,7 +35,9 @@ for (let pid = process.pid; pid > 1; ) {
 const told = process.env.PROBE_FILE;
 fs.writeFileSync(told + ".part", lines.join("\n") + "\n");
 fs.renameSync(told + ".part", told);
-const wait = () => fs.existsSync(process.env.PROBE_GO) || setTimeout(wait, 10);
+const end = Date.now() + 60000; // Whatever becomes of the test, this does not stay.
+const wait = () =>
+  fs.existsSync(process.env.PROBE_GO) || Date.now() > end || setTimeout(wait, 10);
 if (process.env.PROBE_GO) wait();
 "#;
 
@@ -83,16 +85,20 @@ fn assert_good(root: &Path) {
     assert!(!root.join(".openclaw-runtime-deps.lock").exists());
 }
 
-fn root_in(beside: &Root) -> PathBuf {
+/// A root in which npm may run the package's install script: newer ones ask for consent.
+fn root_for(beside: &Root, tarball: &Path) -> PathBuf {
     let root = beside.path().join("root");
     std::fs::create_dir(&root).unwrap();
-    std::fs::write(root.join("package.json"), "{\"private\": true}\n").unwrap();
+    let consent = format!("file:{}", tarball.display());
+    let manifest = serde_json::json!({ "private": true, "allowScripts": { consent: true } });
+    std::fs::write(root.join("package.json"), manifest.to_string()).unwrap();
     root
 }
 
 fn at_once() {
     let beside = Root::new();
-    let (root, tarball) = (root_in(&beside), pack(&beside.path()));
+    let tarball = pack(&beside.path());
+    let root = root_for(&beside, &tarball);
     let mut both: Vec<_> = ["first", "second"]
         .map(|told| {
             let mut command = install(&root, &beside.path(), &tarball, told, None);
@@ -116,7 +122,8 @@ fn at_once() {
 /// The tool is killed, the installer goes on writing: the lock stays held until it is done.
 fn killed() {
     let beside = Root::new();
-    let (root, tarball) = (root_in(&beside), pack(&beside.path()));
+    let tarball = pack(&beside.path());
+    let root = root_for(&beside, &tarball);
     let (told, go) = (beside.path().join("told"), beside.path().join("go"));
     let mut first = install(&root, &beside.path(), &tarball, "told", Some(&go));
     let mut first = first.stdout(std::process::Stdio::null()).spawn().unwrap();
