@@ -43,7 +43,8 @@ pub(crate) fn at_random() {
 }
 
 /// The system calls of an acquisition and a release.
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 11] = [
+    "linkat",
     "mkdirat",
     "openat",
     "fcntl",
@@ -60,6 +61,8 @@ const CALLS: [&str; 10] = [
 #[derive(Clone, Copy, Debug)]
 enum Before {
     Nothing,
+    /// Nothing, on a file system that cannot rename without clobbering.
+    NothingAndNoRenames,
     DeadOwner,
     Planted(Planted),
 }
@@ -76,6 +79,10 @@ pub(crate) fn obstacle() -> Option<String> {
 
 pub(crate) fn before_every_call_on_a_free_root() {
     before_every_call(Before::Nothing);
+}
+
+pub(crate) fn before_every_call_without_renames() {
+    before_every_call(Before::NothingAndNoRenames);
 }
 
 pub(crate) fn before_every_call_on_a_dead_owners_lock() {
@@ -97,13 +104,13 @@ fn before_every_call(before: Before) {
             let root = Root::new();
             prepare(&root, before);
             let context = format!("{before:?}: killed before {call} number {nth}");
-            if survives(&root, call, nth) {
+            if survives(&root, before, call, nth) {
                 break;
             }
             deaths += 1;
-            if matches!(before, Before::Planted(Planted::Dangling)) {
-                // Killed after it removed the link: that changed the directory, which now waits
-                // out another grace like any ownerless one.
+            if matches!(before, Before::Planted(Planted::Dangling) | Before::NothingAndNoRenames) {
+                // Killed after it removed the link, or before it published into its directory:
+                // that waits out a grace like any ownerless one.
                 crate::root::make_old_if_there(&root.lock_dir());
             }
             acquire_at_once(&root, &context);
@@ -125,7 +132,7 @@ fn first_in_protocol(call: &str) -> usize {
 
 fn prepare(root: &Root, before: Before) {
     match before {
-        Before::Nothing => {}
+        Before::Nothing | Before::NothingAndNoRenames => {}
         Before::DeadOwner => {
             let mut owner = Actor::start("hold", &root.path(), 0);
             assert_eq!(owner.line(), "held\n");
@@ -135,11 +142,17 @@ fn prepare(root: &Root, before: Before) {
     }
 }
 
-fn survives(root: &Root, call: &str, nth: usize) -> bool {
+fn survives(root: &Root, before: Before, call: &str, nth: usize) -> bool {
     let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
     let victim = command("once", &root.path(), 0);
-    Command::new("strace")
-        .args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject])
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call},renameat2")]);
+    if matches!(before, Before::NothingAndNoRenames) && call != "renameat2" {
+        // What NFS and 9p answer.
+        strace.args(["-e", "inject=renameat2:error=EINVAL"]);
+    }
+    strace
+        .args(["-e", &inject])
         .arg(victim.get_program())
         .args(victim.get_args())
         .stderr(Stdio::null())

@@ -37,6 +37,7 @@ mod linux {
     use std::process::ExitCode;
 
     const TESTS: &[(&str, fn())] = &[
+        ("released_on_success_error_and_panic", storm::releases),
         ("sixteen_processes", storm::processes),
         ("sixteen_threads_and_panics", storm::threads),
         ("planted_directories_met_by_threads", storm::planted_for_threads),
@@ -55,6 +56,7 @@ mod linux {
 
     const TRACED: &[(&str, fn())] = &[
         ("killed_before_every_call_on_a_free_root", crashes::before_every_call_on_a_free_root),
+        ("killed_before_every_call_without_renames", crashes::before_every_call_without_renames),
         (
             "killed_before_every_call_on_a_dead_owners_lock",
             crashes::before_every_call_on_a_dead_owners_lock,

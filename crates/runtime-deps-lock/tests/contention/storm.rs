@@ -112,3 +112,19 @@ pub(crate) fn slow_processes() {
     root.lock().sweep(true).unwrap();
     root.assert_clean("after slow processes");
 }
+
+/// Released on success, error and panic: at once, not by the next one's reclaim.
+pub(crate) fn releases() {
+    let root = Root::new();
+    let with = |install: fn() -> Result<(), &'static str>| {
+        std::panic::catch_unwind(|| with_lock(root.path(), DepsOptions::default(), install))
+    };
+    assert_eq!(with(|| Ok(())).unwrap().unwrap(), Ok(()));
+    root.assert_clean("after a success");
+    assert_eq!(with(|| Err("no network")).unwrap().unwrap(), Err("no network"));
+    root.assert_clean("after an error");
+    assert!(with(|| panic!("this installer panics")).is_err());
+    root.assert_clean("after a panic");
+    drop(root.lock().acquire().unwrap());
+    root.assert_clean("after a dropped guard");
+}
