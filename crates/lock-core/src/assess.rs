@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::evidence::Evidence;
 use crate::filesystem::{Filesystem, FsClass};
 use crate::identity::{Comparison, OwnerId};
+use crate::lockfile::Layout;
 use crate::policy::{self, Ages, Decision, Policy};
 use crate::record::{Form, LockRecord};
 use crate::verdict::Verdict;
@@ -48,6 +49,8 @@ pub struct Assessment {
     pub directory_age: Option<Duration>,
     /// The record's name is a link that leads nowhere.
     pub owner_is_link: bool,
+    /// One file, or a directory with `owner.json` in it.
+    pub layout: Layout,
     /// How `ages.held` was measured.
     pub age_clock: Option<AgeClock>,
     /// The lock's file system.

@@ -7,10 +7,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::acquire::{AcquireError, Acquisition, Step};
 use crate::assess::Assessment;
-use crate::evidence::Attested;
+use crate::evidence::{Attested, Evidence};
 use crate::lockfile::{Guard, ReleaseOutcome};
 use crate::record::LockRecord;
-use crate::verdict::{Doubt, Verdict};
+use crate::verdict::{Doubt, Verdict, judge};
 
 /// Asks about owners whom this kernel cannot see: an orchestrator, a lease service.
 ///
@@ -132,9 +132,10 @@ impl Acquisition {
 
 /// The record in the way, if it names an owner that nothing local can verify.
 fn unverifiable(acquisition: &Acquisition) -> Option<LockRecord> {
-    let (Assessment { verdict, record, .. }, _) = acquisition.in_the_way()?;
-    match verdict {
-        Verdict::Unverifiable(doubt) if *doubt != Doubt::NoOwner => record.clone(),
+    let (Assessment { evidence, record, .. }, _) = acquisition.in_the_way()?;
+    // Without what was answered before: an owner that lived then may be gone by now.
+    match judge(&Evidence { attested: None, ..*evidence }) {
+        Verdict::Unverifiable(doubt) if doubt != Doubt::NoOwner => record.clone(),
         _ => None,
     }
 }

@@ -4,13 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lockfile::sys::FileKind;
+use crate::story::plain_path;
 
 /// Why the protocol could not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
     /// What is at the lock's path is no lock. It is left alone.
-    #[error("{} is {}, not a lock: it was left alone", path.display(), describe(*kind))]
+    #[error("{} is {}, not a lock", plain_path(path), describe(*kind))]
     NotALock {
         /// The lock's path.
         path: PathBuf,
@@ -18,7 +19,7 @@ pub enum LockError {
         kind: FileKind,
     },
     /// A system call failed.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", plain_path(path))]
     Io {
         /// What was tried, as a verb phrase.
         action: &'static str,

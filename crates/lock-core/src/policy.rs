@@ -131,6 +131,20 @@ pub struct Decision {
     pub reclaimable_in: Option<Duration>,
 }
 
+impl Decision {
+    /// Whether there is a reason to distrust an owner who is not proved dead: it is too old, or
+    /// overdue, or does not say since when. A file that names no owner yet has none of these.
+    #[must_use]
+    pub fn distrusts_owner(&self) -> bool {
+        let distrust = |reason: &Reason| {
+            matches!(reason, Reason::TooOld | Reason::HoldExceeded | Reason::InvalidCreatedAt)
+        };
+        self.action == Action::Report
+            && !self.reasons.contains(&Reason::MissingPid)
+            && self.reasons.iter().any(distrust)
+    }
+}
+
 /// Decides. Pure.
 #[must_use]
 pub fn decide(verdict: Verdict, ages: &Ages, policy: &Policy) -> Decision {

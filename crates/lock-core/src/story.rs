@@ -6,12 +6,14 @@
 mod findings;
 
 use std::fmt::{self, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 pub use findings::{Finding, Source};
 
 use crate::acquire::Contention;
 use crate::assess::Assessment;
+use crate::lockfile::Layout;
 use crate::policy::{Action, Decision};
 use crate::verdict::{DeathProof, Doubt, Life, Verdict};
 
@@ -56,12 +58,13 @@ impl Assessment {
             },
             Verdict::Unverifiable(doubt) => match doubt {
                 Doubt::NoOwner => match &self.unreadable {
+                    Some(why) if self.is_opaque() => format!("it may be anybody's: {why}"),
                     Some(why) => format!("it names no owner: {why}"),
                     None => "it names no owner: there is no usable pid in it".to_owned(),
                 },
                 Doubt::OtherPlatform => format!(
                     "{who} is of a kind that cannot be judged here ({})",
-                    self.owner().map_or("unknown", |o| o.kind.as_str())
+                    plain(self.owner().map_or("unknown", |o| o.kind.as_str()))
                 ),
                 Doubt::BootUnknown => format!(
                     "{who} cannot be verified: a boot id is missing or is not the kernel's own"
@@ -113,6 +116,9 @@ impl Assessment {
                 }
                 Verdict::Alive(_) => "It is free as soon as the owner lets go or dies.".to_owned(),
                 Verdict::Dead(_) => "It is only reported, as the policy says.".to_owned(),
+                Verdict::Unverifiable(Doubt::NoOwner) if self.is_opaque() => {
+                    "It is respected: what cannot be read may well be somebody's live lock.".to_owned()
+                }
                 Verdict::Unverifiable(Doubt::NoOwner) => {
                     "Without an owner it is left alone for a grace period.".to_owned()
                 }
@@ -121,17 +127,48 @@ impl Assessment {
                 }
             },
         };
-        if decision.action != Action::Reclaim
-            && matches!(self.verdict, Verdict::Unverifiable(d) if d != Doubt::NoOwner)
-        {
-            text.push_str(
-                " If you know that it is, remove exactly this lock with `lockctl … break`.",
-            );
-        }
-        if let Some(limit) = decision.reclaimable_in {
-            let _ = write!(text, " It can be reclaimed in {}.", rough(limit));
+        if decision.action != Action::Reclaim {
+            let remedy = self.remedy();
+            match self.verdict {
+                Verdict::Unverifiable(Doubt::NoOwner) => {}
+                Verdict::Unverifiable(_) => {
+                    let _ = write!(
+                        text,
+                        " If you know that it is, remove exactly this lock with {remedy}."
+                    );
+                }
+                Verdict::Alive(Life::Unconfirmed) => {
+                    let _ = write!(
+                        text,
+                        " If you know that it is not, remove exactly this lock with {remedy}."
+                    );
+                }
+                Verdict::Alive(_) if decision.distrusts_owner() => {
+                    let _ = write!(
+                        text,
+                        " If it is stuck, end it, or remove exactly this lock with {remedy}."
+                    );
+                }
+                Verdict::Alive(_) | Verdict::Dead(_) => {}
+            }
         }
         text
+    }
+}
+
+impl Assessment {
+    /// Whether the lock could not even be opened.
+    fn is_opaque(&self) -> bool {
+        self.unreadable.is_some() && self.ages.file.is_none()
+    }
+
+    /// The command that removes exactly this lock.
+    fn remedy(&self) -> String {
+        let (domain, path) = match self.layout {
+            Layout::File => ("session", self.path.as_path()),
+            Layout::Directory => ("deps", self.path.parent().unwrap_or(&self.path)),
+        };
+        format!("`lockctl {domain} break {}`", plain_path(path))
     }
 }
 
@@ -143,19 +180,17 @@ impl Contention {
     /// Those of the formatter.
     pub fn fmt_story(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { assessment, decision, .. } = self;
-        write!(f, "  {}", assessment.headline())?;
-        let since = assessment.record.as_ref().and_then(|r| r.created_at);
-        if let Some(since) = since {
-            write!(f, ", since {since:.3}")?;
+        writeln!(f, "  {}.", assessment.headline())?;
+        if let Some(since) = assessment.record.as_ref().and_then(|r| r.created_at) {
+            writeln!(f, "    since: {since:.3}")?;
         }
-        writeln!(f, ".")?;
         for Finding { source, finding, detail } in assessment.findings() {
             writeln!(f, "    {}: {finding} ({detail})", source.as_str())?;
         }
-        if let Some(obstacle) = &self.obstacle {
-            writeln!(f, "  Not reclaimed: {obstacle}.")?;
+        match &self.obstacle {
+            Some(obstacle) => write!(f, "  It could be reclaimed, but {obstacle}."),
+            None => write!(f, "  {}", assessment.outlook(decision)),
         }
-        write!(f, "  {}", assessment.outlook(decision))
     }
 }
 
@@ -172,9 +207,20 @@ pub fn rough(time: Duration) -> String {
     }
 }
 
-/// Names and labels come from a file that anybody may have written: no control characters
-/// reach a terminal.
+/// Names, labels and paths may come from anybody: nothing in them reaches a terminal as a
+/// command, or changes the direction in which a line is read.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    const LONGEST: usize = 4096;
+    let harmless = |c: char| {
+        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || reorders { char::REPLACEMENT_CHARACTER } else { c }
+    };
+    text.chars().take(LONGEST).map(harmless).collect()
+}
+
+/// A path for people, as harmless.
+#[must_use]
+pub fn plain_path(path: &Path) -> String {
+    plain(&path.to_string_lossy())
 }

@@ -108,8 +108,8 @@ pub(crate) struct Wait {
     /// How long to wait for the lock: 500ms, 10s, 1h30m, 0 (try once), forever.
     #[arg(long, value_name = "D", value_parser = timeout)]
     pub(crate) timeout: Option<Timeout>,
-    /// What others read about this holder. With `openclaw`, OpenClaw takes the holder for one
-    /// of its own and does not distrust it.
+    /// What others read about this holder. With `--label openclaw` (two words), OpenClaw takes
+    /// the holder for one of its own and does not distrust it.
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
     /// Say nothing while waiting.
@@ -122,7 +122,7 @@ pub(crate) struct SessionRun {
     #[command(flatten)]
     pub(crate) wait: Wait,
     /// How long the command may hold the lock; it is stopped in time to keep this promise.
-    #[arg(long, value_name = "D", value_parser = positive)]
+    #[arg(long, value_name = "D", value_parser = promise)]
     pub(crate) max_hold: Option<Duration>,
     /// Report a lock in the way as stale from this age on (it is never removed for its age).
     #[arg(long, value_name = "D", value_parser = positive)]
@@ -177,6 +177,17 @@ fn positive(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("it must be longer than nothing".to_owned()),
         time => Ok(time),
     }
+}
+
+fn promise(text: &str) -> Result<Duration, String> {
+    let time = positive(text)?;
+    if time > session_lock::MAX_HOLD_CAP {
+        return Err(format!(
+            "at most {} can be promised",
+            lock_core::rough(session_lock::MAX_HOLD_CAP)
+        ));
+    }
+    Ok(time)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

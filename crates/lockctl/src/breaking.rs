@@ -3,9 +3,9 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use lock_core::LockFile;
 use lock_core::lockfile::Reclaimed;
 use lock_core::policy::Policy;
+use lock_core::{LockFile, plain_path};
 
 use crate::exit;
 use crate::inspect::{deps_lock_of, session_lock_of};
@@ -22,7 +22,7 @@ pub(crate) fn deps(root: &Path, yes: bool) -> u8 {
     match deps_lock_of(root) {
         Ok(Some(lock)) => break_lock(lock.file(), &runtime_deps_lock::POLICY, yes),
         Ok(None) => {
-            say!("lockctl: {}: there is no lock", root.display());
+            say!("lockctl: {}: there is no lock", plain_path(root));
             exit::FOUND
         }
         Err(error) => failed(&error),
@@ -52,7 +52,7 @@ fn break_lock(lock: &LockFile, policy: &Policy, yes: bool) -> u8 {
     }
     match lock.break_lock(&look) {
         Ok(Reclaimed::Removed) => {
-            say!("lockctl: removed {}", inspection.path.display());
+            say!("lockctl: removed {}", plain_path(&inspection.path));
             0
         }
         Ok(Reclaimed::Changed) => {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lock_core::{State, Sweep, Swept};
+use lock_core::{State, Sweep, Swept, plain_path};
 use serde::Serialize;
 use session_lock::{SessionOptions, sweep};
 
@@ -63,7 +63,7 @@ fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {
     for swept in &total.locks {
         readable &= swept.inspection.was_readable();
         if let Some(obstacle) = &swept.obstacle {
-            say!("lockctl: cannot remove {}: {obstacle}", swept.inspection.path.display());
+            say!("lockctl: cannot remove {}: {obstacle}", plain_path(&swept.inspection.path));
             readable = false;
         }
     }
@@ -80,10 +80,10 @@ fn conclude(total: &Sweep, fix: bool, json: bool, mut readable: bool) -> u8 {
         let mut out: String = total.locks.iter().map(told).collect();
         for path in litter {
             let done = if fix { "removed" } else { "left over from a crash" };
-            out += &format!("{}: {done}\n", path.display());
+            out += &format!("{}: {done}\n", plain_path(path));
         }
         for path in &total.litter.obstructed {
-            out += &format!("{}: holds files that are not ours; left alone\n", path.display());
+            out += &format!("{}: holds files that are not ours; left alone\n", plain_path(path));
         }
         let seen = total.locks.len();
         out += &format!("{seen} locks, {stale} stale, {removed} removed\n");
@@ -101,7 +101,7 @@ fn told(swept: &Swept) -> String {
     match &swept.inspection.found {
         Some((assessment, decision)) if swept.removed => {
             let reasons: Vec<_> = decision.reasons.iter().map(|r| r.as_str()).collect();
-            let path = swept.inspection.path.display();
+            let path = plain_path(&swept.inspection.path);
             format!("{path}: removed ({})\n  {}.\n", reasons.join(", "), assessment.headline())
         }
         _ => text(&swept.inspection),

@@ -52,6 +52,9 @@ fn show(
 
 /// The lock of an install root. `None`: there is no such root, and only `run` makes one.
 pub(crate) fn deps_lock_of(root: &Path) -> Result<Option<DepsLock>, DepsLockError> {
+    // An error names the lock's path: that is what gets pasted.
+    let root = if is_lock_itself(root) { root.parent().unwrap_or(root) } else { root };
+    let root = if root == Path::new("") { Path::new(".") } else { root };
     match DepsLock::new(root, DepsOptions::default()) {
         Ok(lock) => Ok(Some(lock)),
         Err(DepsLockError::Root { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -59,6 +62,11 @@ pub(crate) fn deps_lock_of(root: &Path) -> Result<Option<DepsLock>, DepsLockErro
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a path leads to a lock directory, and not to an install root.
+pub(crate) fn is_lock_itself(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == DEFAULT_LOCK_NAME)
 }
 
 /// The lock of a session file. A path that ends in `.lock` is taken for the lock itself, unless

@@ -58,6 +58,7 @@ fn log_to_stderr(quiet: bool) {
         .with_max_level(level)
         .with_ansi(false)
         .with_target(false)
+        .with_level(false)
         .without_time()
         .init();
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use lock_core::policy::Action;
 use lock_core::record::LockRecord;
 use lock_core::verdict::Verdict;
-use lock_core::{Assessment, Inspection, State, plain, rough};
+use lock_core::{Assessment, Inspection, State, plain, plain_path, rough};
 use serde::Serialize;
 
 use crate::names;
@@ -112,7 +112,7 @@ impl Owner {
 
 /// The same facts for people, the verdict first.
 pub(crate) fn text(inspection: &Inspection) -> String {
-    let path = inspection.path.display();
+    let path = plain_path(&inspection.path);
     let state = inspection.state();
     let mut text = format!("{path}: {}\n", state.as_str());
     let Some((assessment, decision)) = &inspection.found else {

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::process::Command;
 
-use lock_core::{Guard, ReleaseOutcome};
+use lock_core::{Guard, LockError, ReleaseOutcome, plain_path};
 use runtime_deps_lock::{DepsLock, DepsLockError, DepsOptions};
 use session_lock::{SessionLock, SessionLockError, SessionOptions};
 
 use crate::args::{DepsRun, SessionRun, Timeout};
 use crate::exit;
+use crate::inspect::is_lock_itself;
 use crate::status::Status;
 use crate::supervise::{self, Ended};
 
@@ -41,6 +42,7 @@ pub(crate) fn session(args: SessionRun) -> u8 {
             match error {
                 SessionLockError::Timeout(_) | SessionLockError::Stale(_) => exit::TIMED_OUT,
                 SessionLockError::NotAFile { .. } => exit::USAGE,
+                SessionLockError::Lock(ref error) if is_usage(error) => exit::USAGE,
                 _ => exit::CANNOT_CREATE,
             }
         }
@@ -58,8 +60,19 @@ pub(crate) fn deps(args: DepsRun) -> u8 {
         options = options.label(label);
     }
     let mut status = Status::new(args.wait.quiet);
-    // `run` alone makes a missing root. Should that fail, opening it says why.
-    let _ = std::fs::create_dir_all(&args.root);
+    if is_lock_itself(&args.root) {
+        say!("lockctl: {} is a lock, not an install root", plain_path(&args.root));
+        return exit::USAGE;
+    }
+    // `run` alone makes a missing root.
+    match std::fs::create_dir_all(&args.root) {
+        // Something else is in its place: opening it says so.
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            say!("lockctl: cannot make the install root {}: {error}", plain_path(&args.root));
+            return exit::CANNOT_CREATE;
+        }
+        _ => {}
+    }
     let acquired = DepsLock::new(&args.root, options)
         .and_then(|lock| lock.acquire_telling(|a, d, left| status.waiting(a, d, left)));
     status.done(acquired.is_ok());
@@ -69,10 +82,16 @@ pub(crate) fn deps(args: DepsRun) -> u8 {
             say!("lockctl: {error}");
             match error {
                 DepsLockError::Timeout(_) => exit::TIMED_OUT,
+                DepsLockError::Lock(ref error) if is_usage(error) => exit::USAGE,
                 _ => exit::CANNOT_CREATE,
             }
         }
     }
+}
+
+/// Whether what was asked for cannot be written into a record: a label that is too long.
+fn is_usage(error: &LockError) -> bool {
+    matches!(error, LockError::Io { source, .. } if source.kind() == std::io::ErrorKind::InvalidInput)
 }
 
 /// Runs `command` under the lock, releases, and says how both ended.
@@ -86,7 +105,7 @@ fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
     command.env("LOCKCTL_LOCK", guard.path());
     command.env("LOCKCTL_ID", guard.record().id.as_deref().unwrap_or_default());
     let program = command_line[0].to_string_lossy();
-    let path = guard.path().display().to_string();
+    let path = plain_path(guard.path());
     let ended = supervise::run(&guard, command, max_hold);
     let noticed = matches!(ended, Ok(Ended::Lost));
     let lost = match guard.release() {

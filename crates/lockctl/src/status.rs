@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lock_core::policy::Decision;
-use lock_core::{Assessment, rough};
+use lock_core::verdict::{Life, Verdict};
+use lock_core::{Assessment, plain, plain_path, rough};
+
+use crate::names;
 
 /// Tells about a wait: one live line on a terminal, else one line at each end.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ impl Status {
             return;
         }
         let mut line =
-            format!("waiting for {}: {}", assessment.path.display(), assessment.headline());
+            format!("waiting for {}: {}", plain_path(&assessment.path), assessment.headline());
         if let Some(held) = assessment.ages.held {
             line += &format!(", for {}", rough(held));
         }
@@ -54,7 +57,7 @@ impl Status {
             let style = ProgressStyle::with_template("{wide_msg}").expect("a constant template");
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
         });
-        bar.set_message(line);
+        bar.set_message(short(assessment, decision, left));
         bar.tick();
     }
 
@@ -67,4 +70,32 @@ impl Status {
             say!("lockctl: got the lock after {}", rough(self.started.elapsed()));
         }
     }
+}
+
+/// The same in the width of a terminal, the holder first.
+fn short(assessment: &Assessment, decision: &Decision, left: Option<Duration>) -> String {
+    let who = assessment.owner().map_or_else(
+        || "nobody known".to_owned(),
+        |owner| match names::of_owner(assessment) {
+            Some(name) => format!("pid {} ({})", owner.pid, plain(&name)),
+            None => format!("pid {}", owner.pid),
+        },
+    );
+    let evidence = match assessment.verdict {
+        Verdict::Alive(Life::KernelLock) => "kernel lock held",
+        Verdict::Alive(Life::Inherited) => "inherited",
+        Verdict::Alive(_) => "alive",
+        Verdict::Dead(_) => "dead",
+        Verdict::Unverifiable(_) => "unverifiable",
+    };
+    let mut line = format!("waiting for {who}");
+    let mut add = |what: &str, time: Option<Duration>| {
+        if let Some(time) = time {
+            line += &format!(" · {what}{}", rough(time));
+        }
+    };
+    add("holds it for ", assessment.ages.held);
+    add("reclaimable in ", decision.reclaimable_in);
+    add("gives up in ", left);
+    format!("{line} · {evidence}")
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lock_core::lockfile::SectionError;
 use lock_core::{Clock, Guard, SystemClock};
 
 cfg_select! {
@@ -78,7 +79,8 @@ pub(crate) fn run(
         }
         let now = Instant::now();
         match &mut stopping {
-            None if !guard.is_held() => {
+            // Not being able to look is no loss.
+            None if !guard.is_held() && guard.lost().end().is_some() => {
                 os::terminate(&child);
                 stopping = Some(Stopping { lost: true, kill_at: Some(now + deadlines.last_words) });
             }
@@ -138,7 +140,8 @@ impl Deadlines {
 }
 
 /// Kills the command, inside a fenced write, so that no successor gets the lock before the
-/// command is gone. `false`: the lock was lost already; the command is killed all the same.
+/// command is gone. `false`: the lock was lost already; the command is killed all the same, as
+/// it is when somebody else keeps the binding byte, under which nobody can take over either.
 fn kill(guard: &Guard, child: &mut Child) -> bool {
     let fenced = guard.section(SECTION_PATIENCE, || {
         let _ = child.kill();
@@ -148,5 +151,5 @@ fn kill(guard: &Guard, child: &mut Child) -> bool {
     if fenced.is_err() {
         let _ = child.kill();
     }
-    fenced.is_ok()
+    !matches!(fenced, Err(SectionError::Lost))
 }

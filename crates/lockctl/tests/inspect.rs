@@ -100,7 +100,7 @@ fn held_and_aged() {
         ("pid-namespace", "same"),
         ("pid", "running"),
         ("process-id", "same"),
-        ("age", "within-limits"),
+        ("age", "within-promise"),
     ] {
         assert_eq!(finding(&report, source), word, "{source}");
     }

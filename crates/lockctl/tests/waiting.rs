@@ -26,7 +26,7 @@ fn a_held_lock_is_waited_for_and_its_holder_told() {
     let (age, path) = age_and_path.split_once(' ').unwrap();
     assert!(age.parse::<u64>().unwrap() >= 200);
     assert_eq!(path, place.lock().to_str().unwrap());
-    for part in ["(lockctl, \"the other one\")", ", since 20", "kernel-lock: held"] {
+    for part in ["(lockctl, \"the other one\")", "since: 20", "kernel-lock: held"] {
         assert!(late.err.contains(part), "{part}: {}", late.err);
     }
     assert_eq!(inode(&place.lock()), inode_before);

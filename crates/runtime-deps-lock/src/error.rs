@@ -18,7 +18,7 @@ pub enum DepsLockError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The install root is missing or cannot be used.
-    #[error("cannot use the install root {}: {source}", path.display())]
+    #[error("cannot use the install root {}: {source}", lock_core::plain_path(path))]
     Root {
         /// The root.
         path: PathBuf,
@@ -74,12 +74,12 @@ impl fmt::Display for Timeout<'_> {
              ownerFile={state}, ownerFileSymlink={link}, {owner}, ownerAge={owner_age}, \
              ownerFileAge={file_age}, lockAge={lock_age}, ownerFilePath={file}). If no OpenClaw/npm \
              install is running, remove the lock directory and retry.",
-            path = a.path.display(),
+            path = lock_core::plain_path(&a.path),
             waited = waited.as_millis(),
             owner_age = age(a.ages.held),
             file_age = age(a.record_age),
             lock_age = age(a.directory_age),
-            file = a.path.join("owner.json").display(),
+            file = lock_core::plain_path(&a.path.join("owner.json")),
         )?;
         self.0.fmt_story(f)
     }

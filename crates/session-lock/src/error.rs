@@ -21,7 +21,7 @@ pub enum SessionLockError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The session file's directory could not be created or read.
-    #[error("cannot use the directory {}: {source}", path.display())]
+    #[error("cannot use the directory {}: {source}", lock_core::plain_path(path))]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum SessionLockError {
         source: io::Error,
     },
     /// The path has no file name.
-    #[error("{} does not name a session file", path.display())]
+    #[error("{} does not name a session file", lock_core::plain_path(path))]
     NotAFile {
         /// The path as it was given.
         path: PathBuf,
@@ -67,7 +67,7 @@ impl fmt::Display for Timeout<'_> {
             Some(age) => write!(f, "{}", age.as_millis())?,
             None => f.write_str("unknown")?,
         }
-        writeln!(f, " {}", assessment.path.display())?;
+        writeln!(f, " {}", lock_core::plain_path(&assessment.path))?;
         self.0.fmt_story(f)
     }
 }
@@ -79,7 +79,7 @@ impl fmt::Display for Stale<'_> {
         let Contention { assessment, decision, .. } = self.0;
         let reasons: Vec<_> = decision.reasons.iter().map(|r| r.as_str()).collect();
         let reasons = reasons.join(", ");
-        let path = assessment.path.display();
+        let path = lock_core::plain_path(&assessment.path);
         writeln!(f, "session file lock stale ({reasons}): pid={} {path}", pid(self.0))?;
         self.0.fmt_story(f)
     }

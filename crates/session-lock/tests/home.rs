@@ -157,3 +157,14 @@ async fn a_home_that_never_answers_holds_nobody_past_the_deadline() {
     lock.acquire_asking(&Silent).await.expect_err("somebody else's lock");
     assert!(began.elapsed() < Duration::from_secs(10));
 }
+
+/// It lived when it was asked first; it is asked again.
+#[tokio::test]
+async fn an_owner_that_dies_later_is_reclaimed_then() {
+    let bench = Bench::new();
+    plant(&bench, stranger(), "theirs-1");
+    let home = Scripted::new(&[Some(Attested::Alive), Some(Attested::Gone)]);
+    let guard = waiting(&bench, Duration::from_secs(20)).acquire_asking(&home).await.unwrap();
+    assert_eq!(home.asked(), 2);
+    drop(guard.release().await);
+}

@@ -56,7 +56,7 @@ fn what_cannot_be_verified_is_waited_for(#[case] owner: OwnerId) {
     assert_eq!(bench.decide(bench.options()), (Action::Wait, vec![]));
     let error = must_respect(&bench.lock());
     let text = error.to_string();
-    assert!(text.contains("lockctl … break"), "the error says how to override: {text}");
+    assert!(text.contains("lockctl session break"), "the error says how to override: {text}");
 }
 
 #[rstest]
@@ -212,4 +212,54 @@ fn a_release_leaves_no_trace() {
     let guard = bench.lock().acquire().unwrap();
     assert!(matches!(guard.release(), ReleaseOutcome::Released));
     assert_eq!(fs::read_dir(bench.dir()).unwrap().count(), 0);
+}
+
+/// A copy of a lock file is nobody's lock, and never the way to another session's guard.
+#[test]
+fn a_copy_of_our_own_lock_is_not_our_lock() {
+    let bench = Bench::new();
+    let options = bench.options().reentrant(true);
+    let guard = bench.lock_with(options.clone()).acquire().unwrap();
+    let copy = bench.dir().join("other.jsonl");
+    fs::copy(bench.lock_path(), copy.with_extension("jsonl.lock")).unwrap();
+    let second = SessionLock::new(&copy, options).unwrap().acquire().unwrap();
+    assert_ne!(second.record().id, guard.record().id);
+    assert_eq!(second.session().file_name(), copy.file_name());
+    assert!(guard.is_held() && second.is_held());
+}
+
+/// A file that names no owner yet is what an OpenClaw leaves between creating and writing.
+#[test]
+fn failing_when_stale_does_not_fail_for_a_young_file_without_an_owner() {
+    let bench = Bench::new();
+    let path = bench.plant_lock("", Duration::ZERO);
+    let clock = std::sync::Arc::new(session_lock::SystemClock);
+    let options = bench.options().timeout(Duration::from_secs(20)).fail_when_stale(true);
+    let lock = bench.lock_with(options.clock(clock));
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| lock.acquire().map(|guard| guard.release()));
+        thread::sleep(Duration::from_millis(300));
+        assert!(!waiter.is_finished(), "it gave up on a young file");
+        remove(&path);
+        assert!(matches!(waiter.join().unwrap(), Ok(ReleaseOutcome::Released)));
+    });
+}
+
+/// Whatever a record promises, nothing overflows.
+#[test]
+fn an_endless_promise_is_just_respected() {
+    let bench = Bench::new();
+    let theirs = record(&bench, owner(OTHER, OTHER_START), Duration::ZERO);
+    let promise = format!("\"maxHoldMs\": {}", PROMISE.as_millis());
+    let endless = theirs.replace(&promise, "\"maxHoldMs\": 18446744073709551615");
+    assert_ne!(endless, theirs);
+    bench.plant_lock(&(endless + &"\n".repeat(3000)), Duration::ZERO);
+    must_respect(
+        &bench.lock_with(
+            bench
+                .options()
+                .timeout(Duration::from_millis(50))
+                .clock(std::sync::Arc::new(session_lock::SystemClock)),
+        ),
+    );
 }

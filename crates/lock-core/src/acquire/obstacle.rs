@@ -36,6 +36,9 @@ impl Obstacle {
                      process is stopped, continue or kill it"
                 )
             }
+            Self::Denied(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
+                format!("it holds files that are not a lock's: {error}; move them away")
+            }
             Self::Denied(error) => format!("it cannot be removed: {error}"),
         }
     }

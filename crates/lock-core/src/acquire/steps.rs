@@ -215,7 +215,7 @@ impl<S: Sys> Acquisition<S> {
         briefly: Option<Duration>,
     ) -> Result<Step<S>, AcquireError> {
         let left = self.time_left();
-        let stale = self.last.as_ref().is_some_and(|(_, d)| d.action == Action::Report);
+        let stale = self.last.as_ref().is_some_and(|(_, decision)| decision.distrusts_owner());
         if left == Some(Duration::ZERO) || (self.request.fail_when_stale && stale) {
             return Err(self.contended());
         }
@@ -241,7 +241,7 @@ impl<S: Sys> Acquisition<S> {
         }
         if let Some(limit) = self.last.as_ref().and_then(|(_, d)| d.reclaimable_in) {
             // Limits are compared strictly: be there just after, not just before.
-            at_most = at_most.min(limit + Duration::from_millis(1));
+            at_most = at_most.min(limit.saturating_add(Duration::from_millis(1)));
         }
         Ok(Step::Wait(Pause { watch, at_most }))
     }

@@ -136,17 +136,18 @@ impl<S: Sys> LockFile<S> {
         let [record_time, directory_time] = times(bound);
         let modified = record_time.max(directory_time);
         let wall = self.clock().wall();
+        let device_inode = facts.map(|f| (f.device, f.inode));
         let evidence = gather(
             record.as_ref(),
             &here,
             observed.as_ref(),
             FileEvidence {
                 kernel_lock,
-                device_inode: facts.map_or((0, 0), |f| (f.device, f.inode)),
+                device_inode: device_inode.unwrap_or_default(),
                 fs: filesystem.class,
                 single_host: self.inner.single_host,
             },
-            own(record.as_ref(), &here, observed.as_ref(), modified, wall),
+            own(record.as_ref(), device_inode, &here, observed.as_ref(), modified, wall),
             attested.as_ref().map(|(_, answer)| *answer),
         );
         let server = (footprint == Footprint::Stage && is_shared(filesystem.class))
@@ -179,6 +180,7 @@ impl<S: Sys> LockFile<S> {
             record_age: record_time.map(age),
             directory_age: directory_time.map(age),
             owner_is_link: matches!(bound, Bound::Ownerless { link: Some(_), .. }),
+            layout: self.inner.layout,
             age_clock: held.map(|(_, clock)| clock),
             filesystem,
             gaps: observed.map(|o| o.gaps).unwrap_or_default(),
@@ -220,13 +222,16 @@ fn times<S: Sys>(bound: &Bound<S>) -> [Option<Timestamp>; 2] {
 
 fn own(
     record: Option<&LockRecord>,
+    file: Option<(u64, u64)>,
     here: &OwnerId,
     observed: Option<&Observed>,
     modified: Option<Timestamp>,
     wall: Timestamp,
 ) -> Own {
     let Some(record) = record else { return Own::Other };
-    if record.form == Form::Ours && record.id.as_deref().is_some_and(registry::holds) {
+    // A copy of our record in another file is not our lock.
+    let is_copy = record.kernel_lock.is_some_and(|claim| Some((claim.device, claim.inode)) != file);
+    if record.form == Form::Ours && !is_copy && record.id.as_deref().is_some_and(registry::holds) {
         return Own::HeldHere;
     }
     if record.owner.as_ref().is_none_or(|owner| owner.pid != here.pid) {

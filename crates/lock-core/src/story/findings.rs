@@ -67,12 +67,17 @@ impl Assessment {
             Own::HeldHere => {
                 add(Source::Registry, "held-here", "a guard of this process holds it".into())
             }
-            Own::NotHeldHere { .. } => add(
-                Source::Registry,
-                "not-held-here",
-                "the pid is our own, and no guard of this process holds it".into(),
-            ),
-            Own::Other => {}
+            // A pid is only ours in our own boot and namespace.
+            Own::NotHeldHere { .. }
+                if e.boot == Comparison::Same && e.namespace == Comparison::Same =>
+            {
+                add(
+                    Source::Registry,
+                    "not-held-here",
+                    "the pid is our own, and no guard of this process holds it".into(),
+                )
+            }
+            Own::NotHeldHere { .. } | Own::Other => {}
         }
         all.push(self.about_kernel_lock());
         if let Some(owner) = self.owner() {
@@ -84,12 +89,16 @@ impl Assessment {
                 AgeClock::FileTimes => "by two times that the file server stamped",
                 AgeClock::Wall => "by the wall clock",
             };
-            let overdue = self.ages.max_hold.is_some_and(|max| held > max);
+            let word = match self.ages.max_hold {
+                Some(max) if held > max => "overdue",
+                Some(_) => "within-promise",
+                None => "known",
+            };
             let promise =
                 self.ages.max_hold.map(|max| format!(", of at most {} promised", rough(max)));
             all.push(Finding {
                 source: Source::Age,
-                finding: if overdue { "overdue" } else { "within-limits" },
+                finding: word,
                 detail: format!("held for {}{}, {by}", rough(held), promise.unwrap_or_default()),
             });
         }

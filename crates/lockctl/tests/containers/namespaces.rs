@@ -135,7 +135,7 @@ pub(crate) fn records_without_a_claim() {
         assert_eq!(report["state"], "unverifiable", "{report:#}");
         assert_eq!(report["verdict"], "unverifiable");
         let late = contend(CONTAINER, &copy).expect(75);
-        assert!(late.err.contains("lockctl … break"), "{}", late.err);
+        assert!(late.err.contains("lockctl session break"), "{}", late.err);
         let mut doctor = crate::common::session("doctor", &["--fix"]);
         doctor.arg(place.dir());
         if alive {

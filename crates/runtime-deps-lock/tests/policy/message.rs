@@ -79,7 +79,7 @@ fn an_unverifiable_owner() {
     assert!(message[0].contains("ownerFile=ok, ownerFileSymlink=false, pid=777 alive=false"));
     let story = message[1..].join("\n");
     assert!(story.contains("pid namespace is not known"), "{story}");
-    assert!(story.contains("lockctl … break"), "{story}");
+    assert!(story.contains("lockctl deps break"), "{story}");
 }
 
 /// After the origin's line: who holds it, on what evidence, and what happens next.
