@@ -13,7 +13,9 @@ pub(crate) fn run() -> Result<()> {
         |first: &[&'static str], last: &[&'static str]| [first, &everything[..], last].concat();
     cargo(&with(&["clippy", "--all-targets"], &["--", "-D", "warnings"]), &[])?;
     // The features are additive, and none of them is needed.
-    cargo(&["clippy", "-p", "session-lock", "--locked", "--", "-D", "warnings"], &[])?;
+    for library in ["lock-core", "session-lock", "runtime-deps-lock"] {
+        cargo(&["clippy", "-p", library, "--locked", "--", "-D", "warnings"], &[])?;
+    }
     cargo(&with(&["doc", "--no-deps"], &[]), &[("RUSTDOCFLAGS", "-D warnings")])?;
     cargo(&with(&["test"], &[]), &[])
 }

@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask ci`, and what later proofs and the cross-OS matrix add.
+//! The project's own tasks: what must pass before a change lands, and the benchmark.
 
 mod ci;
 

@@ -127,30 +127,21 @@ impl Assessment {
                 }
             },
         };
-        if decision.action != Action::Reclaim {
-            let remedy = self.remedy();
-            match self.verdict {
-                Verdict::Unverifiable(Doubt::NoOwner) => {}
-                Verdict::Unverifiable(_) => {
-                    let _ = write!(
-                        text,
-                        " If you know that it is, remove exactly this lock with {remedy}."
-                    );
-                }
-                Verdict::Alive(Life::Unconfirmed) => {
-                    let _ = write!(
-                        text,
-                        " If you know that it is not, remove exactly this lock with {remedy}."
-                    );
-                }
-                Verdict::Alive(_) if decision.distrusts_owner() => {
-                    let _ = write!(
-                        text,
-                        " If it is stuck, end it, or remove exactly this lock with {remedy}."
-                    );
-                }
-                Verdict::Alive(_) | Verdict::Dead(_) => {}
+        if let Some(limit) = decision.reclaimable_in {
+            let _ = write!(text, " It can be reclaimed in {}.", rough(limit));
+        }
+        let doubt = match self.verdict {
+            _ if decision.action == Action::Reclaim => None,
+            Verdict::Unverifiable(Doubt::NoOwner) | Verdict::Dead(_) => None,
+            Verdict::Unverifiable(_) => Some("If you know that it is, remove"),
+            Verdict::Alive(Life::Unconfirmed) => Some("If you know that it is another one, remove"),
+            Verdict::Alive(_) if decision.distrusts_owner() => {
+                Some("If it is stuck, end it or remove")
             }
+            Verdict::Alive(_) => None,
+        };
+        if let Some(doubt) = doubt {
+            let _ = write!(text, " {doubt} exactly this lock with {}.", self.remedy());
         }
         text
     }

@@ -105,6 +105,14 @@ fn held_and_aged() {
         assert_eq!(finding(&report, source), word, "{source}");
     }
 
+    let mut told = session("inspect", &[]);
+    told.arg(place.file());
+    let told = done(told).expect(0).out;
+    assert!(
+        told.contains("as soon as the owner lets go or dies. It can be reclaimed in "),
+        "{told}"
+    );
+
     // Past staleMs it is only reported.
     let mut aged = session("inspect", &["--json"]);
     aged.arg(place.file()).env("OPENCLAW_SESSION_WRITE_LOCK_STALE_MS", "1");

@@ -35,6 +35,8 @@ pub use error::DepsLockError;
 #[cfg(feature = "tokio")]
 pub use lock::with_lock_async;
 pub use lock::{DepsGuard, DepsLock, with_lock};
+/// The protocol and its types, which this crate's signatures name.
+pub use lock_core;
 #[cfg(feature = "tokio")]
 pub use lock_core::asynchronous::{AsyncGuard as AsyncDepsGuard, OwnerHome};
 #[cfg(feature = "tokio")]

@@ -47,6 +47,8 @@ pub use error::SessionLockError;
 pub use guard::AsyncSessionGuard;
 pub use guard::SessionGuard;
 pub use lock::SessionLock;
+/// The protocol and its types, which this crate's signatures name.
+pub use lock_core;
 #[cfg(feature = "tokio")]
 pub use lock_core::asynchronous::OwnerHome;
 #[cfg(feature = "tokio")]
