@@ -1,4 +1,4 @@
-//! Sweeping a directory as the origin's rules says: which names, in which order, and what is removed.
+//! Sweeping a directory as the origin does: which names, in which order, and what is removed.
 #![cfg(target_os = "linux")]
 
 mod support;
