@@ -10,7 +10,7 @@ use crate::assess::Assessment;
 use crate::error::LockError;
 use crate::evidence::{Attested, Own};
 use crate::lockfile::sys::{Byte, Native, Sys};
-use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, SectionError, Stamp};
+use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, Stamp};
 use crate::policy::{Action, Decision, Policy};
 use crate::record::{Dialect, Form, LockRecord};
 use crate::registry::random;
@@ -295,8 +295,9 @@ impl<S: Sys> Acquisition<S> {
         let guard = Guard::find(assessment.record.as_ref()?.id.as_deref()?)?;
         // Of several promises for one hold the longest counts.
         if let Dialect::Session { max_hold } = self.request.stamp.dialect
-            && let Err(SectionError::Lost) = guard.extend(max_hold)
+            && guard.extend(max_hold).is_err()
         {
+            // No handle without its promise. What is only busy is tried again.
             return None;
         }
         Some(guard)

@@ -103,14 +103,17 @@ impl<S: Sys> LockFile<S> {
                 Published::Done(fresh) => {
                     let mut held = Held::new(self, *fresh, mark, registration);
                     if held.passes_self_test() {
-                        if stamp.inheritable {
-                            let fail = LockError::io("let children inherit", self.path());
-                            held.make_inheritable().map_err(fail)?;
+                        if stamp.inheritable
+                            && let Err(error) = held.make_inheritable()
+                        {
+                            let _ = held.release();
+                            return Err(LockError::io("let children inherit", self.path())(error));
                         }
                         return Ok(Attempt::Acquired(Guard::new(held)));
                     }
-                    // Our own lock cannot be seen through another open: dropping `held` takes
-                    // the file back. Publish one that claims nothing.
+                    // Our own lock cannot be seen through another open: take the file back, and
+                    // publish one that claims nothing.
+                    let _ = held.release();
                     ways.claim = false;
                 }
             }
