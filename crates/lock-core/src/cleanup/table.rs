@@ -53,7 +53,8 @@ impl Cell {
     /// Being at work on the lock, unless somebody is. For walkers too: waits for nothing.
     pub(super) fn try_claim(&'static self) -> Option<Claim> {
         let free = self.busy.compare_exchange(false, true, SeqCst, SeqCst).is_ok();
-        free.then_some(Claim { cell: self })
+        // Lazily: dropping a claim gives it up.
+        free.then(|| Claim { cell: self })
     }
 
     /// What is armed here. Not freed as long as the cell is claimed.

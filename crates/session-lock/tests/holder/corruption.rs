@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
 
+use lock_core::record::LockRecord;
 use rustix::process::Signal;
 use session_lock::{AppendError, SectionError, SessionLock, SessionOptions};
 
@@ -19,14 +20,14 @@ const WRITERS: usize = 3;
 const PADDING: usize = 120;
 
 pub(crate) fn fenced() {
-    let (lines, evicted, wrong) = write("fenced", scaled(1500));
+    let (lines, evicted, wrong) = write("fenced", scaled(2000));
     println!("corruption::fenced: {lines} lines, {evicted} sessions were evicted");
     assert!(wrong.is_empty(), "{} wrong lines: {:?}", wrong.len(), &wrong[..wrong.len().min(5)]);
     assert!(evicted >= 10, "{evicted} evictions only");
 }
 
 pub(crate) fn unfenced() {
-    let (lines, _, wrong) = write("unfenced", scaled(1500));
+    let (lines, _, wrong) = write("unfenced", scaled(2000));
     println!("corruption::unfenced: {lines} lines, {} of them late", wrong.len());
     assert!(!wrong.is_empty(), "the test cannot fail");
 }
@@ -40,14 +41,19 @@ fn write(how: &str, lines: u32) -> (usize, usize, Vec<String>) {
             orders.with("lines", lines).with("how", how).start()
         })
         .collect();
-    let handles: Vec<_> = actors.iter().map(|actor| actor.handle()).collect();
+    let handles: Vec<_> = actors.iter().map(|a| (a.pid() as u32, a.handle())).collect();
     let mut dice = Dice::new();
     while actors.iter_mut().any(|actor| actor.is_running()) {
-        let stopped = &handles[dice.below(WRITERS as u64) as usize];
+        // Mostly the one that has the lock.
+        let record = std::fs::read(arena.lock()).ok().and_then(|r| LockRecord::parse(&r));
+        let owner = record.and_then(|r| r.owner).map(|owner| owner.pid);
+        let holder = handles.iter().find(|(pid, _)| owner == Some(*pid));
+        let any = &handles[dice.below(WRITERS as u64) as usize];
+        let (_, stopped) = holder.filter(|_| dice.below(4) > 0).unwrap_or(any);
         stopped.signal(Signal::STOP);
-        std::thread::sleep(Duration::from_micros(dice.below(80_000)));
+        std::thread::sleep(Duration::from_micros(dice.below(40_000)));
         stopped.signal(Signal::CONT);
-        std::thread::sleep(Duration::from_micros(dice.below(20_000)));
+        std::thread::sleep(Duration::from_micros(dice.below(8_000)));
     }
     let ends = actors.into_iter().map(|actor| actor.finish().trim().parse::<usize>());
     let evicted = ends.map(|end| end.expect("a number")).sum();

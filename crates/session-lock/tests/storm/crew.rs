@@ -132,7 +132,6 @@ impl Actor {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    #[cfg(feature = "tokio")]
     pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
