@@ -37,15 +37,22 @@ mod sys {
     pub(super) fn install_hook() {
         use std::sync::Once;
         use std::sync::atomic::Ordering;
+        extern "C" fn before() {
+            crate::fork::before();
+        }
+        extern "C" fn in_parent() {
+            crate::fork::after();
+        }
         extern "C" fn in_child() {
             super::GENERATION.fetch_add(1, Ordering::Relaxed);
+            crate::fork::after();
         }
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            // SAFETY: the hook is a plain function that lives for ever and does one atomic
-            // add, which is async-signal-safe, as a child of a threaded parent demands. A
-            // failure (ENOMEM) leaves the pid comparison.
-            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+            // SAFETY: the hooks are plain functions that live for ever. In the child there is
+            // one atomic add and the unlocking of mutexes that the same thread locked before
+            // the fork. A failure (ENOMEM) leaves the pid comparison.
+            unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
         });
     }
 

@@ -102,6 +102,12 @@ fn kennel() -> MutexGuard<'static, Kennel> {
     KENNEL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Keeps what the watchdog knows from changing; see [`crate::fork`].
+#[cfg(target_os = "linux")]
+pub(crate) fn keep() -> crate::fork::Kept {
+    crate::fork::keep(&KENNEL)
+}
+
 /// Starts looking after a lock that was just taken.
 pub(crate) fn look_after<S: Sys>(held: &Arc<Held<S>>) {
     let charge: Arc<dyn Charge> = held.clone();

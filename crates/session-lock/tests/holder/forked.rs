@@ -78,12 +78,21 @@ pub(crate) fn forker(given: &Given) {
 }
 
 /// Forks while other threads acquire, write, are evicted and release; half of the children drop
-/// what they have, half just go.
+/// what they have, half take locks of their own.
 pub(crate) fn storm() {
     let arena = Arena::new();
     let orders = Orders::new("storm").path("dir", &arena.path()).with("forks", scaled(800));
     print!("forked::storm: {}", orders.start().finish());
     assert_eq!(arena.leftovers(), [""; 0]);
+}
+
+/// Lets the threads come to an end, also when something is found.
+struct StopAll<'a>(&'a AtomicBool);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 pub(crate) fn stormer(given: &Given) {
@@ -114,18 +123,28 @@ pub(crate) fn stormer(given: &Given) {
         }
         let forks = given.number("forks", 1);
         let mut guard = Some(kept);
+        let stop = StopAll(&over);
         for round in 0..forks {
             let Fork::Parent(child) = fork() else {
                 let held = guard.as_ref().is_some_and(|guard| guard.is_held());
                 if round % 2 == 0 {
                     drop(guard.take());
                 }
+                // And whatever its parent's threads were at: it can take locks of its own.
+                if round % 4 < 2 {
+                    let own = hold(&dir.join("childs"), millis(300));
+                    if round % 16 == 0 {
+                        drop(own.watch());
+                    }
+                    own.section(millis(100), || ()).expect("it is held");
+                    assert!(matches!(SessionGuard::release(own), ReleaseOutcome::Released));
+                }
                 exit_now(i32::from(held));
             };
             must_succeed(child, "storm");
         }
         assert!(guard.as_ref().is_some_and(|guard| guard.is_held()), "a child took it along");
-        over.store(true, Ordering::Relaxed);
+        drop(stop);
         let rounds: Vec<_> = busy.into_iter().map(|busy| busy.join().expect("no panic")).collect();
         say(&format!("{forks} forks beside (rounds, evictions) {rounds:?}"));
     });

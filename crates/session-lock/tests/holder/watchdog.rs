@@ -78,7 +78,7 @@ pub(crate) fn several(given: &Given) {
     ] {
         let lines = log.lines(&path.display().to_string());
         let one = lines.len() == 1 && lines[0].contains(text) && lines[0].contains("WARN");
-        let limits = lines[0].contains(r#"held="#) && lines[0].contains(r#"max="200 ms""#);
+        let limits = lines[0].contains("held=") && lines[0].contains(r#"max="200ms""#);
         assert!(one && limits, "{lines:?}");
     }
     // Whoever releases is told the outcome; it is not logged besides.
