@@ -41,7 +41,7 @@ pub(crate) fn may_do_anything() {
             guard.lock().expect("no panic").as_ref().expect("a guard").on_end(callback);
         }
         if by != "clock" {
-            remove(&guard.lock().expect("no panic").as_ref().expect("a guard").path());
+            remove(guard.lock().expect("no panic").as_ref().expect("a guard").path());
         }
         {
             let guard = guard.lock().expect("no panic");
