@@ -207,8 +207,9 @@ pub(crate) fn parent(given: &Given) {
     let dir = given.path("dir");
     cleanup::install().expect("handlers");
     let guard = hold(&dir.join("parents"), LONG);
-    for way in ["exit", "signal"] {
-        let Fork::Parent(child) = fork() else {
+    for way in ["exit", "signal", "raw"] {
+        let forked = if way == "raw" { crate::signals::sys::raw_fork() } else { fork() };
+        let Fork::Parent(child) = forked else {
             let own = hold(&dir.join("childs"), LONG);
             if way == "signal" {
                 // Ends here, and by that signal.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lock_core::lockfile::sys::{Access, Byte, Native, Place, Sys};
-use rustix::process::{Pid, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use session_lock::{SessionGuard, SessionLock, SessionOptions};
 
 use crate::given::{Given, say};
@@ -93,12 +93,18 @@ pub(crate) fn remove(path: &Path) {
 
 /// Waits for a forked child, which must find everything as it should be.
 pub(crate) fn must_succeed(child: Pid, what: &str) {
-    let mut status = None;
-    eventually(Duration::from_secs(20), what, || {
-        status = ended(child, WaitOptions::NOHANG);
-        status.is_some()
-    });
-    let status = status.expect("it ended");
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = ended(child, WaitOptions::NOHANG) {
+            break status;
+        }
+        if start.elapsed() > Duration::from_secs(20) {
+            // It has this process's pipes open, too.
+            let _ = kill_process(child, Signal::KILL);
+            panic!("{what}: a forked child hangs");
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    };
     assert_eq!(status.exit_status(), Some(0), "{what}: a forked child found something else");
 }
 

@@ -139,6 +139,17 @@ pub(crate) mod sys {
 
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+    use crate::sys::Fork;
+
+    /// A fork that runs no hooks.
+    pub(crate) fn raw_fork() -> Fork {
+        // SAFETY: without flags and without a stack this is a fork: a copy of the process.
+        let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+        assert!(pid >= 0, "clone: {}", std::io::Error::last_os_error());
+        let pid = i32::try_from(pid).expect("a pid");
+        rustix::process::Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent)
+    }
+
     /// What was there before.
     static BEFORE: AtomicUsize = AtomicUsize::new(0);
 
