@@ -76,7 +76,10 @@ pub(crate) fn several(given: &Given) {
         (busy.path(), "held longer than promised: let go path="),
         (stuck.path(), "let go, but its file could not be removed path="),
     ] {
-        let lines = log.lines(&path.display().to_string());
+        let lines = || log.lines(&path.display().to_string());
+        // It is logged right after the file went.
+        eventually(millis(500), "a warning", || !lines().is_empty());
+        let lines = lines();
         let one = lines.len() == 1 && lines[0].contains(text) && lines[0].contains("WARN");
         let limits = lines[0].contains("held=") && lines[0].contains(r#"max="200ms""#);
         assert!(one && limits, "{lines:?}");
