@@ -40,7 +40,7 @@ pub(crate) fn eviction() {
     let mut tally = check(&arena.session());
     println!("races::eviction: {}", tally.summary());
     tally.assert_clean("races::eviction");
-    assert!(tally.begun > scaled(1000) as usize, "{} fenced writes only", tally.begun);
+    assert!(tally.begun > scaled(400) as usize, "{} fenced writes only", tally.begun);
     assert_eq!(arena.leftovers(), [""; 0]);
 }
 
