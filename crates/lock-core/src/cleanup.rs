@@ -12,10 +12,12 @@ cfg_if::cfg_if! {
         mod sys;
         mod table;
         pub(crate) use sys::Paths;
+        pub(crate) use table::Claim;
         pub use table::Slot;
         use sys as os;
     } else {
         mod unsupported;
+        pub(crate) use unsupported::Claim;
         pub use unsupported::Slot;
         use unsupported as os;
     }
@@ -24,6 +26,10 @@ cfg_if::cfg_if! {
 /// Releases every held lock when the process exits normally (`std::process::exit` runs no
 /// destructors) or is ended by SIGINT, SIGTERM, SIGQUIT, SIGABRT or SIGHUP, which then take their
 /// default course. Locks that children inherited are left to them.
+///
+/// A lock under which another thread is inside a write section is left to the next contender,
+/// who reclaims it at once. Threads that write outside of sections have to be stopped before the
+/// process exits: the lock goes first.
 ///
 /// A signal that the program handles or ignores, now or later, is left to the program: its
 /// handler decides whether the process ends. Calling this twice does no harm.

@@ -60,6 +60,8 @@ mod doctor;
 mod error;
 pub mod evidence;
 pub mod filesystem;
+#[cfg(target_os = "linux")]
+mod fork;
 pub mod identity;
 mod inspect;
 pub mod lockfile;

@@ -8,13 +8,14 @@
 //! - X disappears from P only under X's binding byte, after checking that P is still X;
 //! - so whoever holds X's binding byte and finds P bound to X knows that it stays so.
 //!
-//! Lock order: guard mutex, then binding byte. Nobody waits for an owner byte.
+//! Lock order: the guard's fence, its cell in the clean-up table, then the binding byte. Nobody waits for an owner byte.
 
 mod append;
 mod binding;
 mod bound;
 mod directory;
 mod end;
+mod fence;
 mod guard;
 pub(crate) mod held;
 mod litter;

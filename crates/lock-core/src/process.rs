@@ -48,22 +48,31 @@ mod sys {
     pub(super) fn forks_are_counted() -> bool {
         use std::sync::atomic::{AtomicU8, Ordering};
 
+        type Hook = unsafe extern "C" fn();
         const UNREGISTERED: u8 = 0;
         const BUSY: u8 = 1;
         const REGISTERED: u8 = 2;
         const FAILED: u8 = 3;
         static STATE: AtomicU8 = AtomicU8::new(UNREGISTERED);
 
-        /// Runs in the child between `fork` and whatever comes next: atomics only.
-        extern "C" fn count_fork() {
+        extern "C" fn before() {
+            crate::fork::before();
+        }
+        extern "C" fn in_parent() {
+            crate::fork::after();
+        }
+        extern "C" fn in_child() {
             super::GENERATION.fetch_add(1, Ordering::AcqRel);
+            crate::fork::after();
         }
 
         match STATE.compare_exchange(UNREGISTERED, BUSY, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
-                // SAFETY: the hook is a function of this program, which stays loaded as long as
-                // its own code runs; the C library drops the hooks of a library that is unloaded.
-                let done = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) } == 0;
+                let hooks = (Some(before as Hook), Some(in_parent as Hook), Some(in_child as Hook));
+                // SAFETY: the hooks are functions of this program, which stays loaded as long as
+                // its own code runs. In the child there is one atomic add and the unlocking of
+                // mutexes that the same thread locked before the fork.
+                let done = unsafe { libc::pthread_atfork(hooks.0, hooks.1, hooks.2) } == 0;
                 STATE.store(if done { REGISTERED } else { FAILED }, Ordering::Release);
                 done
             }

@@ -68,11 +68,25 @@ pub(crate) fn find(id: &str) -> Option<Arc<dyn Any + Send + Sync>> {
     entry.held.as_ref()?.upgrade()
 }
 
+/// What this process's names start with.
+static SEED: Mutex<Option<(ProcessMark, u64)>> = Mutex::new(None);
+
+/// Keeps the entries from changing; see [`crate::fork`].
+#[cfg(target_os = "linux")]
+pub(crate) fn keep_entries() -> crate::fork::Kept {
+    crate::fork::keep(&REGISTRY)
+}
+
+/// The same for the seed.
+#[cfg(target_os = "linux")]
+pub(crate) fn keep_seed() -> crate::fork::Kept {
+    crate::fork::keep(&SEED)
+}
+
 /// A name that no other acquisition has: random per process, counted within it.
 pub(crate) fn new_id(mark: ProcessMark) -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    static SEED: Mutex<Option<(ProcessMark, u64)>> = Mutex::new(None);
     let mut seed = SEED.lock().unwrap_or_else(PoisonError::into_inner);
     let nonce = match *seed {
         Some((of, nonce)) if of == mark => nonce,

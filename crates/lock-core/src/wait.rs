@@ -17,6 +17,12 @@ cfg_if::cfg_if! {
     }
 }
 
+/// Keeps the process's file events from changing; see [`crate::fork`].
+#[cfg(target_os = "linux")]
+pub(crate) fn keep() -> crate::fork::Kept {
+    events::keep()
+}
+
 /// Something happened to a watched file, or nothing did yet. Threads and tasks can wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {

@@ -7,6 +7,7 @@
 //! It never waits for a lock: what is busy (a write section, a contender) is tried again, and one
 //! lock that cannot be let go keeps it from no other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(1);
 /// How soon a busy lock is tried again.
 const RETRY: Duration = Duration::from_millis(2);
+const LONGEST_RETRY: Duration = Duration::from_millis(50);
 /// How long a contender may keep the binding byte before the lock is let go without it.
 const GIVE_UP: Duration = Duration::from_secs(1);
 
@@ -34,14 +36,15 @@ trait Charge: Send + Sync {
     fn is_over(&self) -> bool;
     fn time_left(&self) -> Option<Duration>;
     fn watch(&self) -> Option<Watch>;
-    fn notice_loss(&self);
+    /// `false`: it could not be told.
+    fn notice_loss(&self) -> bool;
     fn evict(&self, give_up: bool) -> Eviction;
     fn tell(&self, outcome: &ReleaseOutcome);
 }
 
 impl<S: Sys> Charge for Held<S> {
     fn is_over(&self) -> bool {
-        !self.is_own() || self.is_let_go()
+        !self.is_own() || Held::is_over(self)
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -52,8 +55,8 @@ impl<S: Sys> Charge for Held<S> {
         self.lock.watch()
     }
 
-    fn notice_loss(&self) {
-        self.check();
+    fn notice_loss(&self) -> bool {
+        self.look().is_some()
     }
 
     fn evict(&self, give_up: bool) -> Eviction {
@@ -97,6 +100,12 @@ static CHANGED: Condvar = Condvar::new();
 
 fn kennel() -> MutexGuard<'static, Kennel> {
     KENNEL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps what the watchdog knows from changing; see [`crate::fork`].
+#[cfg(target_os = "linux")]
+pub(crate) fn keep() -> crate::fork::Kept {
+    crate::fork::keep(&KENNEL)
 }
 
 /// Starts looking after a lock that was just taken.
@@ -153,12 +162,12 @@ fn run() {
         let mut entries = std::mem::take(&mut kennel().entries);
         let now = Instant::now();
         let mut next = now + Duration::from_secs(86_400);
-        entries.retain_mut(|entry| match tend(entry, now, &bell) {
-            Some(at) => {
-                next = next.min(at);
-                true
-            }
-            None => false,
+        entries.retain_mut(|entry| {
+            // Whatever panics (a waker, a log) must not take the other locks' watchdog along.
+            let tended = catch_unwind(AssertUnwindSafe(|| tend(entry, now, &bell)));
+            let again = tended.unwrap_or_else(|_| Some(now + POLL));
+            next = again.map_or(next, |at| next.min(at));
+            again.is_some()
         });
         let mut kennel = kennel();
         if !kennel.entries.is_empty() {
@@ -203,7 +212,11 @@ fn tend(entry: &mut Entry, now: Instant, bell: &Waker) -> Option<Instant> {
                 charge.tell(&outcome);
                 None
             }
-            Eviction::NotYet => Some(now + RETRY),
+            Eviction::Over => None,
+            // The longer it takes, the less it matters when exactly it ends.
+            Eviction::NotYet => {
+                Some(now + (now.duration_since(since) / 8).clamp(RETRY, LONGEST_RETRY))
+            }
             Eviction::Renewed => {
                 entry.overdue_since = None;
                 Some(now)
@@ -221,15 +234,14 @@ fn tend(entry: &mut Entry, now: Instant, bell: &Waker) -> Option<Instant> {
     }
     let happened = entry.watch.as_ref().is_some_and(|watch| watch.poll_changed(bell));
     if happened || now >= entry.next_poll {
-        entry.next_poll = now + POLL;
-        charge.notice_loss();
+        // Also beside events: none come when a directory above is renamed, or from another
+        // machine. What is busy has to be looked at again, for its event is spent.
+        entry.next_poll = now + if charge.notice_loss() { POLL } else { LONGEST_RETRY };
     }
     if happened {
         // Once more, to leave the bell with the watch.
         return Some(now);
     }
-    let poll = entry.watch.is_none().then_some(entry.next_poll);
     let end = left.and_then(|left| now.checked_add(left));
-    // A day from now is as good as never.
-    [end, poll].into_iter().flatten().min().or(Some(now + Duration::from_secs(86_400)))
+    Some(end.map_or(entry.next_poll, |end| end.min(entry.next_poll)))
 }

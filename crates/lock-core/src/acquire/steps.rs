@@ -9,7 +9,7 @@ use crate::assess::Assessment;
 use crate::error::LockError;
 use crate::evidence::{Attested, Own};
 use crate::lockfile::sys::{Native, Sys};
-use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed, SectionError};
+use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed};
 use crate::policy::{Action, Decision};
 use crate::record::{Dialect, Form, LockRecord};
 use crate::wait::Watch;
@@ -169,16 +169,21 @@ impl<S: Sys> Acquisition<S> {
         let guard = Guard::find(assessment.record.as_ref()?.id.as_deref()?)?;
         // Of several promises for one hold the longest counts.
         if let Dialect::Session { max_hold } = self.request.stamp.dialect
-            && let Err(SectionError::Lost) = guard.extend(max_hold)
+            && guard.extend_within(self.binding_patience(), max_hold).is_err()
         {
+            // No handle without its promise. What is only busy is tried again.
             return None;
         }
         Some(guard)
     }
 
+    fn binding_patience(&self) -> Duration {
+        self.time_left().map_or(BINDING_PATIENCE, |left| left.min(BINDING_PATIENCE))
+    }
+
     fn reclaim(&mut self, look: &Look<S>) -> Result<(), LockError> {
         let policy = self.request.policy;
-        let patience = self.time_left().map_or(BINDING_PATIENCE, |left| left.min(BINDING_PATIENCE));
+        let patience = self.binding_patience();
         let outcome = self
             .lock
             .reclaim(look, patience, |again| again.decide(&policy).action == Action::Reclaim)?;

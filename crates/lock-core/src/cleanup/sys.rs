@@ -2,28 +2,26 @@
 //!
 //! What runs in a handler calls only async-signal-safe functions (`signal-safety(7)`): fcntl,
 //! fstatat, unlink, rename, rmdir, dup3, getpid, nanosleep, sigaction, raise. It takes no lock
-//! and allocates nothing.
+//! (a busy cell of the table is tried for 20 ms) and allocates nothing.
 #![allow(unsafe_code, reason = "signal handlers are C")]
 
 use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
 use libc::c_int;
 
-use super::table::{Entry, Slot, TABLE, WALKERS};
+use super::table::{Entry, Slot, TABLE};
 use crate::lockfile::sys::{Byte, Facts};
 
 const SIGNALS: [c_int; 5] =
     [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGABRT, libc::SIGHUP];
 
-/// The process that the table belongs to: a forked child cleans up nothing.
-static OWNER: AtomicI32 = AtomicI32::new(0);
-
-/// A descriptor of /dev/null, to put in the place of a parent's lock descriptor.
+/// The read end of a pipe that nobody writes to, to put in the place of a parent's lock
+/// descriptor.
 static PLACEHOLDER: AtomicI32 = AtomicI32::new(-1);
 
 /// The paths of a lock, for its removal in a handler.
@@ -44,8 +42,6 @@ impl Slot {
         inherited: bool,
     ) -> Option<Self> {
         prepare_for_forks();
-        // SAFETY: getpid has no preconditions.
-        OWNER.store(unsafe { libc::getpid() }, SeqCst);
         let Paths { record, directory } = paths;
         Self::enter(Entry {
             file: file.as_raw_fd(),
@@ -55,15 +51,21 @@ impl Slot {
             record,
             directory,
             inherited,
+            pid: this_process(),
         })
     }
 }
 
-/// Frees an entry that no walker can have seen.
+fn this_process() -> c_int {
+    // SAFETY: getpid has no preconditions.
+    unsafe { libc::getpid() }
+}
+
+/// Frees an entry that was swapped out of its cell while that was claimed.
 pub(super) fn free(entry: *mut Entry) {
     if !entry.is_null() {
         // SAFETY: it came from `Box::into_raw` in `Slot::enter`, was swapped out of the table by
-        // the one slot that owned it, and no walker had announced itself after that.
+        // the one slot that owned it, and walkers only look at entries of cells they claimed.
         drop(unsafe { Box::from_raw(entry) });
     }
 }
@@ -108,6 +110,11 @@ extern "C" fn on_signal(signal: c_int) {
     if disposition(signal).ok() != Some(on_signal as *const () as usize) {
         return;
     }
+    // The first process of a pid namespace (a container's) has another default course: such
+    // signals do nothing to it. It lives on, and so keeps its locks.
+    if this_process() == 1 {
+        return;
+    }
     remove_all();
     let action = zeroed_action();
     // SAFETY: sigaction and raise are async-signal-safe. The signal is blocked in its own
@@ -121,20 +128,22 @@ extern "C" fn at_exit() {
     remove_all();
 }
 
-/// Removes every lock file of this process that is still its own. Never counts down: from here
-/// on the process is ending, and entries are leaked rather than freed.
+/// How often, a millisecond apart, a handler tries what somebody is at work on.
+const TRIES: usize = 20;
+
+/// Removes every lock file of this process that is still its own. A lock under which a thread
+/// is writing just now is left to the kernel: that thread may be the one this interrupted, and
+/// if it is another, it may go on until the process has ended.
 fn remove_all() {
-    // SAFETY: getpid has no preconditions.
-    if unsafe { libc::getpid() } != OWNER.load(SeqCst) {
-        return;
-    }
-    WALKERS.fetch_add(1, SeqCst);
     for cell in &TABLE {
-        let entry = cell.armed();
-        // SAFETY: an armed entry is not freed while a walker has announced itself, see
-        // `Slot::drop`.
-        if let Some(entry) = unsafe { entry.as_ref() }
+        if cell.armed().is_null() {
+            continue;
+        }
+        let Some(_claim) = (0..TRIES).find_map(|_| cell.try_claim().or_else(nap)) else { continue };
+        // SAFETY: an entry is not freed while its cell is claimed, see `Slot::drop`.
+        if let Some(entry) = unsafe { cell.armed().as_ref() }
             && !entry.inherited
+            && entry.pid == this_process()
         {
             remove(entry);
         }
@@ -144,7 +153,8 @@ fn remove_all() {
 /// The protocol's release in plain system calls: binding byte, still ours?, unlink.
 fn remove(entry: &Entry) {
     let file = entry.binding.unwrap_or(entry.file);
-    if !(0..20).any(|_| lock_binding_byte(file) || nap()) || !is_current(entry) {
+    let locked = || lock_binding_byte(file).then_some(());
+    if (0..TRIES).find_map(|_| locked().or_else(nap)).is_none() || !is_current(entry) {
         return;
     }
     match &entry.directory {
@@ -180,12 +190,12 @@ fn lock_binding_byte(file: c_int) -> bool {
     crate::lockfile::sys::set_lock(file, &mut range)
 }
 
-/// Waits a little for whoever has the binding byte. `false`, so that `any` goes on.
-fn nap() -> bool {
+/// Waits a little. `None`, so that the search goes on.
+fn nap<T>() -> Option<T> {
     let time = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
     // SAFETY: `time` is valid; the remainder is not asked for.
     unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
-    false
+    None
 }
 
 fn is_current(entry: &Entry) -> bool {
@@ -210,26 +220,35 @@ fn is_current(entry: &Entry) -> bool {
 }
 
 /// A child that is forked without exec shares its parent's open files, and with them the owner
-/// byte: it would pin a dead parent's lock. So the child gets /dev/null in their place, under the
-/// same numbers, which the child's copies of the guards may then close without harm.
+/// byte: it would pin a dead parent's lock. So the child gets an empty pipe in their place, under
+/// the same numbers, which the child's copies of the guards may then close without harm.
 fn prepare_for_forks() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        if let Ok(null) = std::fs::File::open("/dev/null") {
-            PLACEHOLDER.store(null.into_raw_fd(), SeqCst);
-            // SAFETY: the hook is a plain function that lives for ever and is
-            // async-signal-safe. A failure (ENOMEM) leaves children as they are.
-            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        }
+        // SAFETY: the hook is a plain function that lives for ever and is async-signal-safe. A
+        // failure (ENOMEM) leaves children as they are.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
+    // Out of descriptors: the next lock tries again.
+    if PLACEHOLDER.load(SeqCst) < 0
+        && let Ok((read, _)) = io::pipe()
+    {
+        let fd = read.into_raw_fd();
+        if PLACEHOLDER.compare_exchange(-1, fd, SeqCst, SeqCst).is_err() {
+            // SAFETY: another thread's is in place already; this one is nobody's.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+    }
 }
 
+/// Gives up everything in the table: should the child take locks and clean up after itself,
+/// its parent's are none of them.
 extern "C" fn in_child() {
     let placeholder = PLACEHOLDER.load(SeqCst);
     for cell in &TABLE {
-        // SAFETY: the child has a single thread, and the entries are its own copies: none is
-        // freed while this runs.
-        if let Some(entry) = unsafe { cell.armed().as_ref() } {
+        // SAFETY: the child has a single thread, and the entries are its own copies, which
+        // nobody frees.
+        if let Some(entry) = unsafe { cell.disown().as_ref() } {
             let private = [entry.binding, (!entry.inherited).then_some(entry.file)];
             for fd in private.into_iter().flatten() {
                 // SAFETY: both are open descriptors; what `fd` was is closed in the child only.

@@ -1,12 +1,14 @@
 //! The table of held locks that signal handlers and forked children walk.
 //!
-//! An entry is claimed, filled and then armed by its owner; a handler only looks at armed ones.
-//! What an entry points to is never freed while a handler may be at work: see [`Slot::drop`].
+//! A cell is taken, filled and then armed by its owner. Whoever is at work on the lock, be it a
+//! handler, claims the cell first; handlers skip what stays claimed. What an entry points to, and
+//! the descriptors in it, last while the cell is claimed: see [`Slot::drop`].
 
 use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
+use std::time::Duration;
 
 /// Everything a handler needs to remove one lock file.
 #[derive(Debug)]
@@ -23,28 +25,61 @@ pub(super) struct Entry {
     pub(super) directory: Option<(CString, CString)>,
     /// Children inherited it: it is theirs too.
     pub(super) inherited: bool,
+    /// The process that holds it, for children of a raw `clone`, which runs no hooks.
+    pub(super) pid: i32,
 }
 
 /// A process that holds more locks than this at once cleans up after the first so many.
 const CAPACITY: usize = 256;
 
+#[derive(Debug)]
 pub(super) struct Cell {
+    /// Owned by a slot.
     taken: AtomicBool,
+    /// Somebody is at work on the lock: a write section, a release, or a walker.
+    busy: AtomicBool,
     entry: AtomicPtr<Entry>,
 }
 
-pub(super) static TABLE: [Cell; CAPACITY] =
-    [const { Cell { taken: AtomicBool::new(false), entry: AtomicPtr::new(ptr::null_mut()) } };
-        CAPACITY];
-
-/// How many handlers are walking the table. Once one has begun, nothing is freed any more: the
-/// process is about to end.
-pub(super) static WALKERS: AtomicI32 = AtomicI32::new(0);
+pub(super) static TABLE: [Cell; CAPACITY] = [const {
+    Cell {
+        taken: AtomicBool::new(false),
+        busy: AtomicBool::new(false),
+        entry: AtomicPtr::new(ptr::null_mut()),
+    }
+}; CAPACITY];
 
 impl Cell {
-    /// What is armed here, for a walker.
+    /// Being at work on the lock, unless somebody is. For walkers too: waits for nothing.
+    pub(super) fn try_claim(&'static self) -> Option<Claim> {
+        let free = self.busy.compare_exchange(false, true, SeqCst, SeqCst).is_ok();
+        // Lazily: dropping a claim gives it up.
+        free.then(|| Claim { cell: self })
+    }
+
+    /// What is armed here. Not freed as long as the cell is claimed.
     pub(super) fn armed(&self) -> *mut Entry {
         self.entry.load(SeqCst)
+    }
+
+    /// Empties it in a forked child, whose only thread this is: the lock is its parent's.
+    /// What was armed is leaked.
+    pub(super) fn disown(&self) -> *mut Entry {
+        self.busy.store(false, SeqCst);
+        self.entry.swap(ptr::null_mut(), SeqCst)
+    }
+}
+
+/// Being at work on one lock. The descriptions are shared by all threads of the process, so byte
+/// locks do not keep a walker out of a write section.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    cell: &'static Cell,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.cell.busy.store(false, SeqCst);
     }
 }
 
@@ -62,17 +97,27 @@ impl Slot {
         TABLE[index].entry.store(Box::into_raw(Box::new(entry)), SeqCst);
         Some(Self { index })
     }
+
+    /// Keeps walkers out. Waits for one that is at work, which takes milliseconds; the process
+    /// usually ends meanwhile.
+    pub(crate) fn claim(&self) -> Claim {
+        loop {
+            if let Some(claim) = TABLE[self.index].try_claim() {
+                return claim;
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let cell = &TABLE[self.index];
-        let entry = cell.entry.swap(ptr::null_mut(), SeqCst);
-        // A walker announces itself before it reads a pointer. Either it announced itself
-        // before this, and the entry is leaked; or it reads the null that was just stored.
-        if WALKERS.load(SeqCst) == 0 {
-            super::sys::free(entry);
-        }
+        // Nobody is looking at the entry now, and whoever comes later finds none. The
+        // descriptors that it names are closed after this.
+        let claim = self.claim();
+        let cell = claim.cell;
+        super::sys::free(cell.entry.swap(ptr::null_mut(), SeqCst));
+        drop(claim);
         cell.taken.store(false, SeqCst);
     }
 }

@@ -4,6 +4,16 @@
 #[derive(Debug)]
 pub struct Slot;
 
+/// Nobody to keep out.
+#[derive(Debug)]
+pub(crate) struct Claim;
+
+impl Slot {
+    pub(crate) fn claim(&self) -> Claim {
+        Claim
+    }
+}
+
 pub(super) fn install() -> std::io::Result<()> {
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! How a hold ended, and telling whoever wants to know: threads, tasks and callbacks.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -21,7 +23,9 @@ type Callback = Box<dyn FnOnce(End) + Send>;
 #[derive(Default)]
 struct State {
     end: Option<End>,
-    wakers: Vec<Waker>,
+    /// One for each future that waits, by the future's number.
+    wakers: HashMap<u64, Waker>,
+    futures: u64,
     callbacks: Vec<Callback>,
 }
 
@@ -34,15 +38,16 @@ pub(super) struct EndCell {
 
 impl EndCell {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     pub(super) fn get(&self) -> Option<End> {
         self.state().end
     }
 
-    /// Ends the hold, if it has not ended yet, and tells everybody. Callbacks run on the
-    /// calling thread, after everything else was told.
+    /// Ends the hold, if it has not ended yet, and tells everybody. Callbacks run on a thread of
+    /// their own: whoever ends a hold is inside the fence, where they would wait for themselves,
+    /// or is the watchdog, which waits for nobody.
     pub(super) fn set(&self, end: End) {
         self.set_if(end, || true);
     }
@@ -59,17 +64,26 @@ impl EndCell {
             (std::mem::take(&mut state.wakers), std::mem::take(&mut state.callbacks));
         drop(state);
         self.changed.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
-        callbacks.into_iter().for_each(|callback| callback(end));
+        wakers.into_values().for_each(Waker::wake);
+        call_back(callbacks, end);
     }
 
-    /// The end, or `None` and a wake-up when it comes.
-    pub(super) fn poll(&self, waker: &Waker) -> Option<End> {
+    /// The end, or `None` and a wake-up of the future `number` when it comes. A future without
+    /// a number gets one.
+    pub(super) fn poll(&self, number: &mut Option<u64>, waker: &Waker) -> Option<End> {
         let mut state = self.state();
-        if state.end.is_none() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
-            state.wakers.push(waker.clone());
+        if state.end.is_none() {
+            state.futures += 1;
+            let number = *number.get_or_insert(state.futures);
+            state.wakers.insert(number, waker.clone());
         }
         state.end
+    }
+
+    /// Nobody waits for the future `number` any more.
+    pub(super) fn forget(&self, number: u64) {
+        let waker = self.state().wakers.remove(&number);
+        drop(waker);
     }
 
     pub(super) fn wait(&self, timeout: Duration) -> Option<End> {
@@ -100,6 +114,31 @@ impl EndCell {
             }
         }
     }
+}
+
+fn call_back(callbacks: Vec<Callback>, end: End) {
+    if callbacks.is_empty() {
+        return;
+    }
+    let callbacks = Arc::new(Mutex::new(callbacks));
+    let run = {
+        let callbacks = Arc::clone(&callbacks);
+        move || {
+            let callbacks = std::mem::take(&mut *lock(&callbacks));
+            for callback in callbacks {
+                // The others are told even if one panics.
+                let _ = catch_unwind(AssertUnwindSafe(|| callback(end)));
+            }
+        }
+    };
+    if std::thread::Builder::new().name("lock-ended".to_owned()).spawn(run.clone()).is_err() {
+        // No threads to be had: better here than never.
+        run();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for EndCell {

@@ -43,9 +43,15 @@ pub enum SectionError {
     /// The lock is not this process's any more.
     #[error("the lock was lost: somebody else may be writing")]
     Lost,
-    /// A contender or a release is at work on the lock, and did not finish in time.
-    #[error("the binding byte was not free in time: its holder is probably stopped")]
+    /// Another thread's write section, a contender or a release is at work on the lock, and did
+    /// not finish in time.
+    #[error(
+        "the lock was not free for a write in time: whoever is at work on it is slow or stopped"
+    )]
     Busy,
+    /// This thread is inside a write section of this lock already.
+    #[error("this thread is inside a write section of this lock already")]
+    Nested,
     /// A forked child does not hold its parent's lock.
     #[error("the lock belongs to the process this one was forked from")]
     Forked,
@@ -64,6 +70,8 @@ pub struct Guard<S: Sys = sys::Native> {
 /// shares `held` instead, and so never keeps a lock from being released.
 struct Handle<S: Sys> {
     held: Arc<Held<S>>,
+    /// The outcome went to whoever released.
+    told: bool,
 }
 
 impl<S: Sys> Guard<S> {
@@ -73,7 +81,7 @@ impl<S: Sys> Guard<S> {
         held.enter_slot();
         let held = Arc::new(held);
         watchdog::look_after(&held);
-        let handle = Arc::new(Handle { held });
+        let handle = Arc::new(Handle { held, told: false });
         if let Some(id) = handle.held.record.id.as_deref() {
             let shared: Arc<dyn Any + Send + Sync> = handle.clone();
             registry::share(id, &shared);
@@ -108,8 +116,9 @@ impl<S: Sys> Guard<S> {
         self.handle.held.check()
     }
 
-    /// Runs `write` while no reclaim can land, waiting at most `patience` for the binding byte.
-    /// Two threads are never inside at once; entering again from inside deadlocks.
+    /// Runs `write` while no reclaim can land, waiting at most `patience` for other threads'
+    /// sections and for the binding byte. Two threads are never inside at once; one that is
+    /// inside can [`extend`](Self::extend), but not enter again.
     ///
     /// # Errors
     /// See [`SectionError`]; in each case `write` was not run.
@@ -129,8 +138,15 @@ impl<S: Sys> Guard<S> {
     /// # Errors
     /// See [`SectionError`]: the promise is as it was.
     pub fn extend(&self, more: Duration) -> Result<(), SectionError> {
-        const PATIENCE: Duration = Duration::from_secs(1);
-        self.handle.held.extend(more, PATIENCE)?;
+        self.extend_within(Duration::from_secs(1), more)
+    }
+
+    /// The same, waiting at most `patience` for whoever is at work on the lock (1 s otherwise).
+    ///
+    /// # Errors
+    /// See [`SectionError`]: the promise is as it was.
+    pub fn extend_within(&self, patience: Duration, more: Duration) -> Result<(), SectionError> {
+        self.handle.held.extend(more, patience)?;
         watchdog::wake();
         Ok(())
     }
@@ -138,19 +154,25 @@ impl<S: Sys> Guard<S> {
     /// A signal for the end of this hold, loss included. Does not keep the lock held.
     #[must_use]
     pub fn lost(&self) -> LostSignal<S> {
-        LostSignal { held: Arc::clone(&self.handle.held) }
+        LostSignal { held: Arc::clone(&self.handle.held), number: None }
     }
 
-    /// Calls back once, on some thread, when this hold ends; at once, if it has ended.
+    /// Calls back once, on a thread of its own, when this hold ends; at once and on this thread,
+    /// if it has ended.
     pub fn on_end(&self, callback: impl FnOnce(End) + Send + 'static) {
         self.handle.held.end.on_end(Box::new(callback));
     }
 
     /// Releases the lock, unless another handle of the same acquisition is left.
     pub fn release(self) -> ReleaseOutcome {
+        if !self.handle.held.is_own() {
+            return ReleaseOutcome::Forked;
+        }
         match Arc::into_inner(self.handle) {
-            // `Drop` finds that there is nothing left to do.
-            Some(handle) => handle.held.release(),
+            Some(mut handle) => {
+                handle.told = true;
+                handle.held.release()
+            }
             None => ReleaseOutcome::StillHeld,
         }
     }
@@ -170,7 +192,7 @@ impl<S: Sys> Guard<S> {
 
 impl<S: Sys> Drop for Handle<S> {
     fn drop(&mut self) {
-        if !self.held.is_own() || self.held.end.get() == Some(End::Released) {
+        if self.told || !self.held.is_own() {
             return;
         }
         let path = self.held.lock.path().display();
@@ -201,6 +223,8 @@ impl<S: Sys> fmt::Debug for Guard<S> {
 #[derive(Debug)]
 pub struct LostSignal<S: Sys = sys::Native> {
     held: Arc<Held<S>>,
+    /// Its number among the futures that wait, once it does.
+    number: Option<u64>,
 }
 
 impl<S: Sys> LostSignal<S> {
@@ -221,6 +245,16 @@ impl<S: Sys> Future for LostSignal<S> {
     type Output = End;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
-        self.held.end.poll(context.waker()).map_or(Poll::Pending, Poll::Ready)
+        let Self { held, number } = self.get_mut();
+        held.end.poll(number, context.waker()).map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<S: Sys> Drop for LostSignal<S> {
+    fn drop(&mut self) {
+        // In a forked child, nobody may be left to unlock what another thread had locked.
+        if let Some(number) = self.number.filter(|_| self.held.is_own()) {
+            self.held.end.forget(number);
+        }
     }
 }

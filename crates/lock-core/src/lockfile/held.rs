@@ -1,21 +1,21 @@
 //! A held lock from the inside: what its handles, its watchdog and its write sections share.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use super::LockFile;
 use super::binding::BindingByte;
 use super::bound::Bound;
 use super::directory::OWNER_FILE;
 use super::end::{End, EndCell};
+use super::fence::Fence;
 use super::guard::{ReleaseOutcome, SectionError};
 use super::litter;
 use super::publish::{Fresh, Written};
 use super::sys::{Access, Byte, Sys};
 use crate::assess::is_shared;
-use crate::cleanup::Slot;
+use crate::cleanup::{Claim, Slot};
 use crate::filesystem::FsClass;
 use crate::process::ProcessMark;
 use crate::record::{LockRecord, MAX_LEN};
@@ -29,7 +29,7 @@ const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Held<S: Sys> {
     /// Serialises the binding byte among the threads of this process, whom one description does
     /// not tell apart. First, so that its slot goes before the descriptors that the slot names.
-    fence: Mutex<Fence>,
+    fence: Fence<Hold>,
     pub(crate) lock: LockFile<S>,
     pub(super) bound: Bound<S>,
     /// A second description for the binding byte, where children inherit the first: a byte
@@ -43,17 +43,24 @@ pub(crate) struct Held<S: Sys> {
     /// When the holder's promise ends, in nanoseconds on the lock's monotonic clock; the largest
     /// value for a holder that promised nothing.
     deadline: AtomicU64,
+    /// How many times the promise was renewed in the file. Only changes inside the fence.
+    renewals: AtomicU32,
 }
 
 /// What only changes inside the fence.
 #[derive(Debug)]
-struct Fence {
+struct Hold {
     /// Gone once the lock was let go.
     registration: Option<Registration>,
     /// The entry for exit and fork, as long as the descriptors are ours to use.
     slot: Option<Slot>,
-    /// How many times the promise was renewed in the file.
-    renewals: u32,
+}
+
+/// The binding byte of a held lock.
+struct Binding<'a, S: Sys> {
+    // In this order: the byte first.
+    _byte: BindingByte<'a, S>,
+    _claim: Option<Claim>,
 }
 
 /// How an attempt of the watchdog to let go ended.
@@ -64,6 +71,8 @@ pub(crate) enum Eviction {
     NotYet,
     /// The holder has just renewed its promise.
     Renewed,
+    /// The hold had ended otherwise, and there is nothing left to do.
+    Over,
 }
 
 impl<S: Sys> Held<S> {
@@ -77,9 +86,10 @@ impl<S: Sys> Held<S> {
         let deadline =
             record.max_hold.zip(record.monotonic).map(|(max, at)| at.saturating_add(max));
         let deadline = AtomicU64::new(deadline.map_or(u64::MAX, nanos));
-        let fence = Mutex::new(Fence { registration: Some(registration), slot: None, renewals: 0 });
+        let renewals = AtomicU32::new(0);
+        let fence = Fence::new(Hold { registration: Some(registration), slot: None });
         let (lock, binding, end) = (lock.clone(), None, EndCell::default());
-        Self { lock, bound, binding, record, content, class, mark, end, deadline, fence }
+        Self { fence, lock, bound, binding, record, content, class, mark, end, deadline, renewals }
     }
 
     /// Whether the owner byte can be relied on, or is not claimed anyway. Only file systems
@@ -90,11 +100,8 @@ impl<S: Sys> Held<S> {
             || self.lock.sees_own_lock(&self.bound).unwrap_or(false)
     }
 
-    /// Lets children inherit the owner byte, if that is wanted.
-    pub(super) fn prepare(&mut self, inheritable: bool) -> io::Result<()> {
-        if !inheritable {
-            return Ok(());
-        }
+    /// Lets children inherit the owner byte.
+    pub(super) fn make_inheritable(&mut self) -> io::Result<()> {
         let sys = self.lock.sys();
         let (second, seen) = sys.open(self.bound.record_place(&self.lock), Access::Lock)?;
         match &mut self.bound {
@@ -119,7 +126,9 @@ impl<S: Sys> Held<S> {
         let binding = self.binding.as_ref();
         let inherited = binding.is_some();
         let sys = self.lock.sys();
-        self.fence().slot = sys.enter_slot(file, binding, facts, &record, directory, inherited);
+        if let Some(mut hold) = self.fence.enter(Duration::MAX) {
+            hold.slot = sys.enter_slot(file, binding, facts, &record, directory, inherited);
+        }
     }
 
     /// Whether the calling process is the holder, and not a forked child of it.
@@ -129,23 +138,24 @@ impl<S: Sys> Held<S> {
 
     /// Whether the lock is held, by one look at the path. A loss is remembered and told.
     pub(crate) fn check(&self) -> bool {
+        self.look().unwrap_or(false)
+    }
+
+    /// The same; `None` if it could not be told, and is worth another look.
+    pub(crate) fn look(&self) -> Option<bool> {
         if !self.is_own() || self.end.get().is_some() {
-            return false;
+            return Some(false);
         }
-        match self.is_bound() {
-            Ok(true) => true,
-            // While another thread lets go, the file is gone and the hold has not ended yet:
-            // whoever is inside the fence says how it ended.
-            Ok(false) => {
-                if let Ok(fence) = self.fence.try_lock()
-                    && fence.registration.is_some()
-                {
-                    self.end.set(End::Taken);
-                }
-                false
-            }
-            Err(_) => false,
+        if self.is_bound().ok()? {
+            return Some(true);
         }
+        // While another thread lets go, the file is gone and the hold has not ended yet:
+        // whoever is inside the fence says how it ended.
+        let hold = self.fence.enter(Duration::ZERO)?;
+        if hold.registration.is_some() {
+            self.end.set(End::Taken);
+        }
+        Some(false)
     }
 
     fn is_bound(&self) -> io::Result<bool> {
@@ -159,26 +169,29 @@ impl<S: Sys> Held<S> {
         (deadline != u64::MAX).then(|| Duration::from_nanos(deadline).saturating_sub(now))
     }
 
-    /// Whether the lock was let go, by whomever. Unclear while somebody is at work on it.
-    pub(crate) fn is_let_go(&self) -> bool {
-        self.fence.try_lock().is_ok_and(|fence| fence.registration.is_none())
-    }
-
-    fn fence(&self) -> MutexGuard<'_, Fence> {
-        self.fence.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the hold has ended and nothing is left for the watchdog to do. Unclear while
+    /// somebody is at work on it.
+    pub(crate) fn is_over(&self) -> bool {
+        match self.end.get() {
+            Some(End::Released | End::Taken) => true,
+            Some(End::Overdue) | None => {
+                self.fence.peek(|hold| hold.registration.is_none()).unwrap_or(false)
+            }
+        }
     }
 
     /// Runs `write` inside the fence and under the binding byte, if the lock is still held.
-    fn fenced<T>(
-        &self,
-        patience: Duration,
-        write: impl FnOnce(&mut Fence) -> T,
-    ) -> Result<T, SectionError> {
+    fn fenced<T>(&self, patience: Duration, write: impl FnOnce() -> T) -> Result<T, SectionError> {
         if !self.is_own() {
             return Err(SectionError::Forked);
         }
-        let mut fence = self.fence();
-        let _byte = self.take_binding(patience)?.ok_or(SectionError::Busy)?;
+        if self.fence.is_mine() {
+            return Err(SectionError::Nested);
+        }
+        let started = Instant::now();
+        let hold = self.fence.enter(patience).ok_or(SectionError::Busy)?;
+        let patience = patience.saturating_sub(started.elapsed());
+        let _binding = self.take_binding(&hold, patience)?.ok_or(SectionError::Busy)?;
         // Only now: the watchdog may have given the lock up while this thread waited.
         if self.end.get().is_some() {
             return Err(SectionError::Lost);
@@ -187,7 +200,7 @@ impl<S: Sys> Held<S> {
             self.end.set(End::Taken);
             return Err(SectionError::Lost);
         }
-        Ok(write(&mut fence))
+        Ok(write())
     }
 
     pub(super) fn section<T>(
@@ -195,7 +208,7 @@ impl<S: Sys> Held<S> {
         patience: Duration,
         write: impl FnOnce() -> T,
     ) -> Result<T, SectionError> {
-        self.fenced(patience, |_| write())
+        self.fenced(patience, write)
     }
 
     /// Promises to hold for at most `more` from now, if that is later than promised so far.
@@ -208,34 +221,42 @@ impl<S: Sys> Held<S> {
             return Ok(());
         };
         let wanted = self.lock.clock().monotonic().saturating_add(more);
-        self.fenced(patience, |fence| {
+        let renew = || {
             if self.deadline.load(Ordering::Acquire) >= nanos(wanted) {
                 return io::Result::Ok(());
             }
             let periods =
                 wanted.saturating_sub(start).as_nanos().div_ceil(max_hold.as_nanos().max(1));
             let renewals = u32::try_from(periods.saturating_sub(1)).unwrap_or(u32::MAX);
-            let added = renewals.saturating_sub(fence.renewals) as usize;
-            let offset = self.content.len() + fence.renewals as usize;
+            let before = self.renewals.load(Ordering::Relaxed);
+            let added = renewals.saturating_sub(before) as usize;
+            let offset = self.content.len() + before as usize;
             if offset + added > MAX_LEN {
                 return Err(io::Error::new(io::ErrorKind::FileTooLarge, "renewed too many times"));
             }
             if let Some((file, _)) = self.bound.file() {
                 self.lock.sys().write(file, offset as u64, &vec![b'\n'; added])?;
             }
-            fence.renewals = renewals.max(fence.renewals);
+            self.renewals.store(renewals.max(before), Ordering::Relaxed);
             self.deadline.store(nanos(wanted), Ordering::Release);
             Ok(())
-        })??;
+        };
+        match self.fenced(patience, renew) {
+            // Inside a write section of its own it has all that it takes.
+            Err(SectionError::Nested) => renew()?,
+            renewed => renewed??,
+        }
         // Unless the watchdog's decision came first.
         if self.end.get().is_some() { Err(SectionError::Lost) } else { Ok(()) }
     }
 
-    fn take_binding(&self, patience: Duration) -> io::Result<Option<BindingByte<'_, S>>> {
+    fn take_binding(&self, hold: &Hold, patience: Duration) -> io::Result<Option<Binding<'_, S>>> {
         // A held lock always has its file.
         let own = self.bound.file().map(|(file, _)| file);
         let Some(file) = self.binding.as_ref().or(own) else { return Ok(None) };
-        BindingByte::take(self.lock.sys(), file, patience)
+        let claim = hold.slot.as_ref().map(Slot::claim);
+        let byte = BindingByte::take(self.lock.sys(), file, patience)?;
+        Ok(byte.map(|byte| Binding { _byte: byte, _claim: claim }))
     }
 
     /// Lets go. Waits for a write section of another thread.
@@ -243,18 +264,20 @@ impl<S: Sys> Held<S> {
         if !self.is_own() {
             return ReleaseOutcome::Forked;
         }
-        let mut fence = self.fence();
+        let Some(mut hold) = self.fence.enter(Duration::MAX) else {
+            return ReleaseOutcome::StillHeld;
+        };
         match self.end.get() {
             Some(End::Released) | None => {}
             Some(End::Overdue | End::Taken) => {
                 // The watchdog may not have got round to it yet.
-                if fence.registration.is_some() {
-                    let _ = self.unbind(&mut fence, RELEASE_PATIENCE);
+                if hold.registration.is_some() {
+                    let _ = self.unbind(&mut hold, RELEASE_PATIENCE);
                 }
                 return ReleaseOutcome::Lost;
             }
         }
-        let outcome = self.unbind(&mut fence, RELEASE_PATIENCE);
+        let outcome = self.unbind(&mut hold, RELEASE_PATIENCE);
         self.end.set(match outcome {
             ReleaseOutcome::Lost => End::Taken,
             _ => End::Released,
@@ -266,46 +289,44 @@ impl<S: Sys> Held<S> {
     /// as nobody is at work on it. Never waits.
     pub(crate) fn evict(&self, give_up: bool) -> Eviction {
         self.end.set_if(End::Overdue, || self.time_left() == Some(Duration::ZERO));
-        if self.end.get().is_none() {
-            return Eviction::Renewed;
+        match self.end.get() {
+            None => return Eviction::Renewed,
+            Some(End::Released | End::Taken) => return Eviction::Over,
+            Some(End::Overdue) => {}
         }
-        let mut fence = match self.fence.try_lock() {
-            Ok(fence) => fence,
-            Err(TryLockError::Poisoned(fence)) => fence.into_inner(),
-            Err(TryLockError::WouldBlock) => return Eviction::NotYet,
-        };
-        if fence.registration.is_none() {
+        let Some(mut hold) = self.fence.enter(Duration::ZERO) else { return Eviction::NotYet };
+        if hold.registration.is_none() {
             return Eviction::Done(ReleaseOutcome::Released);
         }
-        let outcome = self.remove_file(Duration::ZERO);
+        let outcome = self.remove_file(&hold, Duration::ZERO);
         let busy =
             matches!(&outcome, ReleaseOutcome::Abandoned(e) if e.kind() == io::ErrorKind::TimedOut);
         if busy && !give_up {
             return Eviction::NotYet;
         }
-        self.drop_owner_byte(&mut fence);
+        self.drop_owner_byte(&mut hold);
         Eviction::Done(outcome)
     }
 
     /// Removes the file if it is still ours, and drops the owner byte in any case.
-    fn unbind(&self, fence: &mut Fence, patience: Duration) -> ReleaseOutcome {
-        let outcome = self.remove_file(patience);
-        self.drop_owner_byte(fence);
+    fn unbind(&self, hold: &mut Hold, patience: Duration) -> ReleaseOutcome {
+        let outcome = self.remove_file(hold, patience);
+        self.drop_owner_byte(hold);
         outcome
     }
 
-    fn drop_owner_byte(&self, fence: &mut Fence) {
+    fn drop_owner_byte(&self, hold: &mut Hold) {
         // Explicitly: an inherited descriptor would keep the byte otherwise.
         if let Some((file, _)) = self.bound.file() {
             let _ = self.lock.sys().unlock(file, Byte::Owner);
         }
-        fence.registration = None;
-        fence.slot = None;
+        hold.registration = None;
+        hold.slot = None;
     }
 
-    fn remove_file(&self, patience: Duration) -> ReleaseOutcome {
-        let _byte = match self.take_binding(patience) {
-            Ok(Some(byte)) => Some(byte),
+    fn remove_file(&self, hold: &Hold, patience: Duration) -> ReleaseOutcome {
+        let _binding = match self.take_binding(hold, patience) {
+            Ok(Some(binding)) => Some(binding),
             Ok(None) => {
                 return ReleaseOutcome::Abandoned(io::Error::new(
                     io::ErrorKind::TimedOut,

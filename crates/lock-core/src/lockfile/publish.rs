@@ -103,15 +103,17 @@ impl<S: Sys> LockFile<S> {
                 Published::Done(fresh) => {
                     let mut held = Held::new(self, *fresh, mark, registration);
                     if held.passes_self_test() {
-                        if let Err(error) = held.prepare(stamp.inheritable) {
-                            drop(held.release());
+                        if stamp.inheritable
+                            && let Err(error) = held.make_inheritable()
+                        {
+                            let _ = held.release();
                             return Err(LockError::io("let children inherit", self.path())(error));
                         }
                         return Ok(Attempt::Acquired(Guard::new(held)));
                     }
                     // Our own lock cannot be seen through another open: take the file back, and
                     // publish one that claims nothing.
-                    drop(held.release());
+                    let _ = held.release();
                     ways.claim = false;
                 }
             }

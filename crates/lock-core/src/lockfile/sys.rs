@@ -24,6 +24,7 @@ cfg_if::cfg_if! {
         mod linux_mounts;
         mod ofd;
         pub use linux::Native;
+        pub(crate) use linux::keep;
         pub(crate) use ofd::set_lock;
     } else {
         mod unsupported;

@@ -32,6 +32,10 @@ fn hub() -> MutexGuard<'static, Option<Hub>> {
     HUB.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+pub(super) fn keep() -> crate::fork::Kept {
+    crate::fork::keep(&HUB)
+}
+
 /// A waiter's part in a watch.
 #[derive(Debug)]
 pub(super) struct Registration {

@@ -53,10 +53,23 @@ impl Orders {
         self
     }
 
+    /// Runs it below another program, which gets it as its last arguments.
+    pub(crate) fn below(mut self, program: &[&str]) -> Self {
+        self.below = program.iter().map(|w| (*w).to_owned()).collect();
+        self
+    }
+
     /// Starts it, and waits until it is there.
     pub(crate) fn start(&self) -> Actor {
         let mut actor = self.spawn(Stdio::piped());
         actor.greet();
+        actor
+    }
+
+    /// The same for one that knows itself by another pid. Signals reach what it runs below.
+    pub(crate) fn start_in_a_namespace(&self) -> Actor {
+        let mut actor = self.spawn(Stdio::piped());
+        actor.expect("hello ");
         actor
     }
 
@@ -119,7 +132,6 @@ impl Actor {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    #[cfg(feature = "tokio")]
     pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
@@ -139,6 +151,14 @@ impl Actor {
         journal.killing(self.nr);
         self.signal(Signal::KILL);
         self.child.wait().expect("a child of ours");
+    }
+
+    /// Hears it to its end, whatever that is.
+    pub(crate) fn end(mut self) -> (std::process::ExitStatus, String) {
+        self.go();
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("the pipe holds");
+        (self.child.wait().expect("a child of ours"), rest)
     }
 
     /// Hears it to its end, which must be a good one.

@@ -16,14 +16,18 @@ mod contention;
 #[cfg(target_os = "linux")]
 mod cost;
 #[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the holder's trials use the rest")]
 mod crew;
 #[cfg(target_os = "linux")]
 mod directory;
 #[cfg(target_os = "linux")]
 mod forks;
 #[cfg(target_os = "linux")]
+mod given;
+#[cfg(target_os = "linux")]
 mod journal;
 #[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the holder's trials use the rest")]
 mod mutant;
 #[cfg(target_os = "linux")]
 mod overdue;

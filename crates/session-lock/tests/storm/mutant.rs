@@ -14,6 +14,14 @@ use lock_core::lockfile::sys::{Access, At, Byte, Facts, Native, Sys};
 pub(crate) struct Altered {
     /// How bytes are taken.
     pub(crate) lock: fn(&File, Byte) -> io::Result<bool>,
+    /// How the lock file is removed.
+    pub(crate) remove: fn(At<'_, Native>) -> io::Result<()>,
+    /// Whether an owner byte is seen through another open.
+    pub(crate) sees: bool,
+    /// The file system that it claims to be on.
+    pub(crate) class: Option<FsClass>,
+    /// Whether a file can be opened once more.
+    pub(crate) open: bool,
     /// Whether there are files without a name.
     pub(crate) unnamed: bool,
     /// Whether renaming can be kept from replacing.
@@ -22,8 +30,21 @@ pub(crate) struct Altered {
 
 impl Altered {
     /// Nothing is altered yet.
-    pub(crate) const NATIVE: Self =
-        Self { lock: |file, byte| Native.try_lock(file, byte), unnamed: true, rename: true };
+    pub(crate) const NATIVE: Self = Self {
+        lock: |file, byte| Native.try_lock(file, byte),
+        remove: |at| Native.remove_link(at),
+        sees: true,
+        class: None,
+        open: true,
+        unnamed: true,
+        rename: true,
+    };
+    /// Cannot remove a lock file.
+    pub(crate) const STUCK: Self =
+        Self { remove: |_| Err(io::ErrorKind::PermissionDenied.into()), ..Self::NATIVE };
+    /// A guest's file system on which no lock is seen through another open.
+    pub(crate) const BLIND: Self =
+        Self { sees: false, class: Some(FsClass::GuestLocal), ..Self::NATIVE };
     /// Stages have names.
     pub(crate) const NAMED: Self = Self { unnamed: false, ..Self::NATIVE };
     /// And are linked to the lock's path, as on NFS and 9p.
@@ -73,21 +94,34 @@ impl Sys for Altered {
         if self.rename { Native.rename_new(from, to) } else { unsupported() }
     }
 
+    fn open(&self, at: At<'_, Self>, access: Access) -> io::Result<(File, Facts)> {
+        if self.open { Native.open(at, access) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn remove(&self, at: At<'_, Self>, _file: &File) -> io::Result<()> {
+        (self.remove)(at)
+    }
+
+    fn is_locked(&self, file: &File, byte: Byte) -> io::Result<bool> {
+        if self.sees { Native.is_locked(file, byte) } else { Ok(false) }
+    }
+
+    fn filesystem_of_new(&self, file: &File, facts: &Facts) -> FsClass {
+        self.class.unwrap_or_else(|| Native.filesystem_of_new(file, facts))
+    }
+
     the_same! {
         fn create_new(at: At<'_, Self>) -> io::Result<File>;
-        fn open(at: At<'_, Self>, access: Access) -> io::Result<(File, Facts)>;
         fn facts(file: &File) -> io::Result<Facts>;
         fn stat(at: At<'_, Self>) -> io::Result<Facts>;
         fn is_dangling(at: At<'_, Self>) -> io::Result<bool>;
         fn read(file: &File, limit: usize) -> io::Result<Vec<u8>>;
         fn write(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()>;
         fn unlock(file: &File, byte: Byte) -> io::Result<()>;
-        fn is_locked(file: &File, byte: Byte) -> io::Result<bool>;
         fn make_inheritable(file: &mut File) -> io::Result<()>;
         fn link_unnamed(file: &File, to: At<'_, Self>) -> io::Result<()>;
         fn link(from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
         fn rename(from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
-        fn remove(at: At<'_, Self>, file: &File) -> io::Result<()>;
         fn remove_link(at: At<'_, Self>) -> io::Result<()>;
         fn create_dir(at: At<'_, Self>) -> io::Result<()>;
         fn open_dir(at: At<'_, Self>) -> io::Result<Dir>;
@@ -95,7 +129,6 @@ impl Sys for Altered {
         fn list(dir: &Dir, limit: usize) -> io::Result<Vec<OsString>>;
         fn remove_dir(at: At<'_, Self>) -> io::Result<()>;
         fn filesystem(file: &File) -> Filesystem;
-        fn filesystem_of_new(file: &File, facts: &Facts) -> FsClass;
         fn dir_filesystem(dir: &Dir) -> Filesystem;
         fn sleep(time: Duration) -> ();
     }

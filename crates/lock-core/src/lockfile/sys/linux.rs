@@ -44,6 +44,14 @@ const INHERITED_FROM: i32 = 200;
 /// Linux 6.10 or `CAP_DAC_READ_SEARCH`; from then on the name goes through `/proc`.
 static LINK_VIA_PROC: AtomicBool = AtomicBool::new(false);
 
+/// The classes of the file systems that were met.
+static KNOWN: Mutex<BTreeMap<u64, FsClass>> = Mutex::new(BTreeMap::new());
+
+/// Keeps them from changing; see [`crate::fork`].
+pub(crate) fn keep() -> crate::fork::Kept {
+    crate::fork::keep(&KNOWN)
+}
+
 impl Sys for Native {
     type File = OwnedFd;
     type Dir = Dir;
@@ -259,7 +267,6 @@ impl Sys for Native {
     }
 
     fn filesystem_of_new(&self, file: &OwnedFd, facts: &Facts) -> FsClass {
-        static KNOWN: Mutex<BTreeMap<u64, FsClass>> = Mutex::new(BTreeMap::new());
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         *known.entry(facts.device).or_insert_with(|| self.filesystem(file).class)
     }
