@@ -155,7 +155,9 @@ pub(crate) fn behind_a_stopped_writer() {
     let costs: Vec<u64> = costs.iter().map(|text| text.parse().expect("a number")).collect();
     writer.signal(Signal::CONT);
     let said = writer.finish();
-    assert!(said.contains("is_held true") && said.contains("release Released"), "{said}");
+    // Its own watchdog, which runs again as well, may be there before it.
+    let in_time = said.contains("is_held true") && said.contains("release Released");
+    assert!(in_time || said.contains("release Lost"), "{said}");
     println!("waiting::behind_a_stopped_writer: {costs:?} µs of processor time in two seconds");
     settled(&arena, "waiting::behind_a_stopped_writer");
     // Without optimisation. Contenders that wake each other take all there is.
