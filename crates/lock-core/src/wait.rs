@@ -56,10 +56,12 @@ impl Signal {
     fn set(&self) {
         let mut state = self.state();
         state.set = true;
-        if let Some(waker) = state.waker.take() {
+        let waker = state.waker.take();
+        drop(state);
+        self.changed.notify_all();
+        if let Some(waker) = waker {
             waker.wake();
         }
-        self.changed.notify_all();
     }
 }
 

@@ -75,7 +75,6 @@ fn start(mark: ProcessMark) -> Option<Hub> {
     let reader = Arc::clone(&fd);
     std::thread::Builder::new()
         .name("lock-events".to_owned())
-        .stack_size(64 * 1024)
         .spawn(move || deliver(&reader))
         .ok()?;
     Some(Hub { mark, fd, watches: HashMap::new() })
@@ -89,12 +88,13 @@ fn deliver(fd: &OwnedFd) {
         match events.next() {
             Ok(event) => {
                 let lost_some = event.events().contains(ReadFlags::QUEUE_OVERFLOW);
-                let hub = hub();
-                for (watch, signals) in hub.iter().flat_map(|hub| &hub.watches) {
-                    if lost_some || *watch == event.wd() {
-                        signals.iter().for_each(|signal| signal.set());
-                    }
-                }
+                // Collected first: whoever is woken may drop its watch at once.
+                let concerned: Vec<_> = match &*hub() {
+                    Some(hub) if lost_some => hub.watches.values().flatten().cloned().collect(),
+                    Some(hub) => hub.watches.get(&event.wd()).cloned().unwrap_or_default(),
+                    None => Vec::new(),
+                };
+                concerned.iter().for_each(|signal| signal.set());
             }
             Err(Errno::INTR) => {}
             // The descriptor is ours and blocking: nothing else can come. Waiters still have
