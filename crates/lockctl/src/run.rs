@@ -96,9 +96,6 @@ fn is_usage(error: &LockError) -> bool {
 
 /// Runs `command` under the lock, releases, and says how both ended.
 fn hold_for(guard: Guard, command_line: &[OsString]) -> u8 {
-    if let Err(error) = lock_core::cleanup::install() {
-        say!("lockctl: signals will not clean up: {error}");
-    }
     let max_hold = guard.record().max_hold;
     let mut command = Command::new(&command_line[0]);
     command.args(&command_line[1..]);
