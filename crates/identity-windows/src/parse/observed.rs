@@ -199,15 +199,19 @@ mod tests {
 
     /// W4: nothing is learned of the process next door, neither its life nor its start.
     #[rstest]
-    #[case(Ok(PID + 4))]
-    #[case(Ok(PID - 1))]
-    #[case(Err(DENIED))]
+    #[case::one_after(PID + 1, Ok(PID))]
+    #[case::two_after(PID + 2, Ok(PID))]
+    #[case::three_after(PID + 3, Ok(PID))]
+    #[case::never_seen(PID, Ok(PID + 4))]
+    #[case::not_told(PID, Err(DENIED))]
     fn a_pid_that_opens_its_neighbour(
+        #[case] recorded: u32,
         #[case] named: Answer<u32>,
         #[values(RUNS, ENDED, CODE_0)] end: End,
     ) {
         let neighbour = Handle { pid: named, ..handle(START, Some(7), end) };
-        let seen = observed(&owner(Some(START), Some(7)), Ok(&neighbour));
+        let owner = OwnerId { pid: recorded, ..owner(Some(START), Some(7)) };
+        let seen = observed(&owner, Ok(&neighbour));
         assert_eq!((seen.process, seen.start, seen.unique), (Process::Unknown, None, None));
     }
 
