@@ -135,7 +135,8 @@ pub struct OwnerId {
     pub unique: Option<u64>,
     /// The boot in which `pid`, `start` and `unique` mean something.
     pub boot: BootId,
-    /// The pid namespace in which `pid` means something. Linux only; elsewhere `None`.
+    /// The pid space in which `pid` means something: a Linux pid namespace, a Windows
+    /// installation; `None` where a system has one for all.
     pub namespace: Option<PidNamespace>,
     /// The time namespace under which `start` was read; `None` when it could not be told.
     pub time_offset: Option<TimeOffset>,

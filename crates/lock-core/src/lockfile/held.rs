@@ -1,8 +1,13 @@
 //! A held lock from the inside: what its handles, its watchdog and its write sections share.
 
+mod promise;
+mod release;
+
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
+
+pub(crate) use release::Eviction;
 
 use super::LockFile;
 use super::binding::BindingByte;
@@ -10,20 +15,16 @@ use super::bound::Bound;
 use super::directory::OWNER_FILE;
 use super::end::{End, EndCell};
 use super::fence::Fence;
-use super::guard::{ReleaseOutcome, SectionError};
+use super::guard::SectionError;
 use super::litter;
 use super::publish::{Fresh, Written};
-use super::sys::{Access, Byte, Sys};
+use super::sys::{Access, Sys};
 use crate::assess::is_shared;
 use crate::cleanup::{Claim, Slot};
 use crate::filesystem::FsClass;
 use crate::process::ProcessMark;
-use crate::record::{LockRecord, MAX_LEN};
+use crate::record::LockRecord;
 use crate::registry::Registration;
-
-/// How long a release waits for the binding byte. Others hold it for microseconds; whoever
-/// holds it for a second is stopped (SIGSTOP, freezer) inside.
-const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Held<S: Sys> {
@@ -61,18 +62,6 @@ struct Binding<'a, S: Sys> {
     // In this order: the byte first.
     _byte: BindingByte<'a, S>,
     _claim: Option<Claim>,
-}
-
-/// How an attempt of the watchdog to let go ended.
-pub(crate) enum Eviction {
-    /// It is done.
-    Done(ReleaseOutcome),
-    /// A write section, a release or a contender is at work on the lock.
-    NotYet,
-    /// The holder has just renewed its promise.
-    Renewed,
-    /// The hold had ended otherwise, and there is nothing left to do.
-    Over,
 }
 
 impl<S: Sys> Held<S> {
@@ -162,13 +151,6 @@ impl<S: Sys> Held<S> {
         self.bound.is_current(&self.lock, &self.content, self.class)
     }
 
-    /// How much of the holder's promise is left; `None`: it promised nothing.
-    pub(crate) fn time_left(&self) -> Option<Duration> {
-        let deadline = self.deadline.load(Ordering::Acquire);
-        let now = self.lock.clock().monotonic();
-        (deadline != u64::MAX).then(|| Duration::from_nanos(deadline).saturating_sub(now))
-    }
-
     /// Whether the hold has ended and nothing is left for the watchdog to do. Unclear while
     /// somebody is at work on it.
     pub(crate) fn is_over(&self) -> bool {
@@ -211,45 +193,6 @@ impl<S: Sys> Held<S> {
         self.fenced(patience, write)
     }
 
-    /// Promises to hold for at most `more` from now, if that is later than promised so far.
-    ///
-    /// The record is never edited. What is appended to it is white space, which every reader
-    /// ignores, and of which each byte means one more `max_hold`: one step that is there or not,
-    /// needs no clock, and dies with the file.
-    pub(super) fn extend(&self, more: Duration, patience: Duration) -> Result<(), SectionError> {
-        let (Some(max_hold), Some(start)) = (self.record.max_hold, self.record.monotonic) else {
-            return Ok(());
-        };
-        let wanted = self.lock.clock().monotonic().saturating_add(more);
-        let renew = || {
-            if self.deadline.load(Ordering::Acquire) >= nanos(wanted) {
-                return io::Result::Ok(());
-            }
-            let periods =
-                wanted.saturating_sub(start).as_nanos().div_ceil(max_hold.as_nanos().max(1));
-            let renewals = u32::try_from(periods.saturating_sub(1)).unwrap_or(u32::MAX);
-            let before = self.renewals.load(Ordering::Relaxed);
-            let added = renewals.saturating_sub(before) as usize;
-            let offset = self.content.len() + before as usize;
-            if offset + added > MAX_LEN {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "renewed too many times"));
-            }
-            if let Some((file, _)) = self.bound.file() {
-                self.lock.sys().write(file, offset as u64, &vec![b'\n'; added])?;
-            }
-            self.renewals.store(renewals.max(before), Ordering::Relaxed);
-            self.deadline.store(nanos(wanted), Ordering::Release);
-            Ok(())
-        };
-        match self.fenced(patience, renew) {
-            // Inside a write section of its own it has all that it takes.
-            Err(SectionError::Nested) => renew()?,
-            renewed => renewed??,
-        }
-        // Unless the watchdog's decision came first.
-        if self.end.get().is_some() { Err(SectionError::Lost) } else { Ok(()) }
-    }
-
     fn take_binding(&self, hold: &Hold, patience: Duration) -> io::Result<Option<Binding<'_, S>>> {
         // A held lock always has its file.
         let own = self.bound.file().map(|(file, _)| file);
@@ -257,94 +200,6 @@ impl<S: Sys> Held<S> {
         let claim = hold.slot.as_ref().map(Slot::claim);
         let byte = BindingByte::take(self.lock.sys(), file, patience)?;
         Ok(byte.map(|byte| Binding { _byte: byte, _claim: claim }))
-    }
-
-    /// Lets go. Waits for a write section of another thread.
-    pub(super) fn release(&self) -> ReleaseOutcome {
-        if !self.is_own() {
-            return ReleaseOutcome::Forked;
-        }
-        let Some(mut hold) = self.fence.enter(Duration::MAX) else {
-            return ReleaseOutcome::StillHeld;
-        };
-        match self.end.get() {
-            Some(End::Released) | None => {}
-            Some(End::Overdue | End::Taken) => {
-                // The watchdog may not have got round to it yet.
-                if hold.registration.is_some() {
-                    let _ = self.unbind(&mut hold, RELEASE_PATIENCE);
-                }
-                return ReleaseOutcome::Lost;
-            }
-        }
-        let outcome = self.unbind(&mut hold, RELEASE_PATIENCE);
-        self.end.set(match outcome {
-            ReleaseOutcome::Lost => End::Taken,
-            _ => End::Released,
-        });
-        outcome
-    }
-
-    /// The watchdog's part: the hold ends now, and whoever asks is told; the file goes as soon
-    /// as nobody is at work on it. Never waits.
-    pub(crate) fn evict(&self, give_up: bool) -> Eviction {
-        self.end.set_if(End::Overdue, || self.time_left() == Some(Duration::ZERO));
-        match self.end.get() {
-            None => return Eviction::Renewed,
-            Some(End::Released | End::Taken) => return Eviction::Over,
-            Some(End::Overdue) => {}
-        }
-        let Some(mut hold) = self.fence.enter(Duration::ZERO) else { return Eviction::NotYet };
-        if hold.registration.is_none() {
-            return Eviction::Done(ReleaseOutcome::Released);
-        }
-        let outcome = self.remove_file(&hold, Duration::ZERO);
-        let busy =
-            matches!(&outcome, ReleaseOutcome::Abandoned(e) if e.kind() == io::ErrorKind::TimedOut);
-        if busy && !give_up {
-            return Eviction::NotYet;
-        }
-        self.drop_owner_byte(&mut hold);
-        Eviction::Done(outcome)
-    }
-
-    /// Removes the file if it is still ours, and drops the owner byte in any case.
-    fn unbind(&self, hold: &mut Hold, patience: Duration) -> ReleaseOutcome {
-        let outcome = self.remove_file(hold, patience);
-        self.drop_owner_byte(hold);
-        outcome
-    }
-
-    fn drop_owner_byte(&self, hold: &mut Hold) {
-        // Explicitly: an inherited descriptor would keep the byte otherwise.
-        if let Some((file, _)) = self.bound.file() {
-            let _ = self.lock.sys().unlock(file, Byte::Owner);
-        }
-        hold.registration = None;
-        hold.slot = None;
-    }
-
-    fn remove_file(&self, hold: &Hold, patience: Duration) -> ReleaseOutcome {
-        let _binding = match self.take_binding(hold, patience) {
-            Ok(Some(binding)) => Some(binding),
-            Ok(None) => {
-                return ReleaseOutcome::Abandoned(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "another process keeps the lock's binding byte; it is probably stopped",
-                ));
-            }
-            // Without byte locks the check and the removal are two steps, as everybody's are.
-            Err(_) if self.record.kernel_lock.is_none() => None,
-            Err(error) => return ReleaseOutcome::Abandoned(error),
-        };
-        match self.is_bound() {
-            Ok(true) => match self.bound.remove(&self.lock) {
-                Ok(()) => ReleaseOutcome::Released,
-                Err(error) => ReleaseOutcome::Abandoned(error),
-            },
-            Ok(false) => ReleaseOutcome::Lost,
-            Err(error) => ReleaseOutcome::Abandoned(error),
-        }
     }
 }
 
