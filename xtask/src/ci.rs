@@ -1,5 +1,6 @@
 //! What must pass before a change lands.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,7 +30,7 @@ pub(crate) fn bench() -> Result<()> {
 fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
     eprintln!("+ cargo {}", args.join(" "));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = with_default_signals(&cargo)
         .args(args)
         .envs(env.iter().copied())
         .current_dir(root()?)
@@ -39,6 +40,19 @@ fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
         bail!("cargo {} failed ({status})", args[0]);
     }
     Ok(())
+}
+
+/// A job in the background, or under `nohup`, ignores signals, and so does all that it starts. The
+/// tests send those signals. `env` of GNU coreutils undoes that.
+fn with_default_signals(program: &OsStr) -> Command {
+    const DEFAULTS: &str = "--default-signal";
+    let probe = Command::new("env").args([DEFAULTS, "true"]).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        return Command::new(program);
+    }
+    let mut env = Command::new("env");
+    env.arg(DEFAULTS).arg(program);
+    env
 }
 
 fn root() -> Result<&'static Path> {
