@@ -53,9 +53,7 @@ impl<S: Sys> LockFile<S> {
             return None;
         }
         if let Some(look) = look.filter(|_| fix && state == State::Stale) {
-            let still_stale =
-                |again: &crate::Assessment| again.decide(policy).action == Action::Reclaim;
-            match self.reclaim(&look, PATIENCE, still_stale) {
+            match self.reclaim_if_stale(&look, policy, PATIENCE) {
                 Ok(Reclaimed::Removed) => swept.removed = true,
                 Ok(Reclaimed::Changed) => {}
                 Ok(Reclaimed::Busy) => {
@@ -68,7 +66,8 @@ impl<S: Sys> LockFile<S> {
         Some(swept)
     }
 
-    /// Reclaims the lock that `look` saw, if `policy` still says so under its binding byte.
+    /// Reclaims the lock that `look` saw, if `policy` still says so under its binding byte, for
+    /// which it waits at most `patience`.
     ///
     /// # Errors
     /// As for [`reclaim`](Self::reclaim).
@@ -76,7 +75,8 @@ impl<S: Sys> LockFile<S> {
         &self,
         look: &Look<S>,
         policy: &Policy,
+        patience: Duration,
     ) -> Result<Reclaimed, LockError> {
-        self.reclaim(look, PATIENCE, |again| again.decide(policy).action == Action::Reclaim)
+        self.reclaim(look, patience, |again| again.decide(policy).action == Action::Reclaim)
     }
 }

@@ -21,6 +21,9 @@ use support::alone::{DEAD, acquire, is_left_alone, snapshot};
 use support::remove;
 use tempfile::TempDir;
 
+/// How long a reclaim waits for the binding byte.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
+
 #[rstest]
 #[case::empty(b"".to_vec())]
 #[case::half(b"{".to_vec())]
@@ -108,7 +111,7 @@ fn a_stale_lock_that_became_a_link_is_not_removed() {
     remove(&path);
     bystander(&path);
     let before = snapshot(dir.path());
-    let reclaimed = lock.file().reclaim_if_stale(&look.unwrap(), &lock.policy());
+    let reclaimed = lock.file().reclaim_if_stale(&look.unwrap(), &lock.policy(), PATIENCE);
     assert!(matches!(reclaimed, Err(LockError::NotALock { .. })), "{reclaimed:?}");
     assert_eq!(snapshot(dir.path()), before);
 }
@@ -125,9 +128,10 @@ fn a_successor_of_a_stale_lock_is_not_what_was_judged() {
     let look = look.unwrap();
     remove(&path);
     fs::write(&path, DEAD).unwrap();
-    for outcome in
-        [lock.file().reclaim_if_stale(&look, &lock.policy()), lock.file().break_lock(&look)]
-    {
+    for outcome in [
+        lock.file().reclaim_if_stale(&look, &lock.policy(), PATIENCE),
+        lock.file().break_lock(&look),
+    ] {
         assert!(matches!(outcome, Ok(Reclaimed::Changed)), "{outcome:?}");
     }
     assert_eq!(fs::read_to_string(&path).unwrap(), DEAD);

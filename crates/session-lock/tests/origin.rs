@@ -11,6 +11,9 @@ use rstest::rstest;
 use session_lock::SessionLockError;
 use support::*;
 
+/// How long a reclaim waits for the binding byte.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
+
 const FRESH: Duration = Duration::ZERO;
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -178,7 +181,7 @@ fn a_record_that_was_written_meanwhile_is_judged_again() {
     assert_eq!(inspection.state(), lock_core::State::Stale);
     let content = record(&bench, OTHER, FRESH, "");
     std::fs::write(&path, &content).unwrap();
-    let outcome = lock.file().reclaim_if_stale(&look.unwrap(), &lock.policy());
+    let outcome = lock.file().reclaim_if_stale(&look.unwrap(), &lock.policy(), PATIENCE);
     assert!(matches!(outcome, Ok(Reclaimed::Changed)), "{outcome:?}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
 }

@@ -113,7 +113,7 @@ impl<S: Sys> Acquisition<S> {
             }
             let decision = look.assessment().decide(&self.request.policy);
             if decision.action == Action::Reclaim {
-                self.reclaim(&look)?;
+                self.reclaim(&look, &decision)?;
                 if self.obstacle.is_none() {
                     occupied = false;
                     watch = None;
@@ -181,12 +181,9 @@ impl<S: Sys> Acquisition<S> {
         self.time_left().map_or(BINDING_PATIENCE, |left| left.min(BINDING_PATIENCE))
     }
 
-    fn reclaim(&mut self, look: &Look<S>) -> Result<(), LockError> {
-        let policy = self.request.policy;
+    fn reclaim(&mut self, look: &Look<S>, decision: &Decision) -> Result<(), LockError> {
         let patience = self.binding_patience();
-        let outcome = self
-            .lock
-            .reclaim(look, patience, |again| again.decide(&policy).action == Action::Reclaim)?;
+        let outcome = self.lock.reclaim_if_stale(look, &self.request.policy, patience)?;
         let removed = matches!(outcome, Reclaimed::Removed);
         self.obstacle = match outcome {
             Reclaimed::Removed | Reclaimed::Changed => None,
@@ -194,10 +191,8 @@ impl<S: Sys> Acquisition<S> {
             Reclaimed::Denied(error) => Some(Obstacle::Denied(error)),
         };
         if removed {
-            let assessment = look.assessment();
-            let reasons = assessment.decide(&policy).reasons;
-            let reasons: Vec<_> = reasons.iter().map(|r| r.as_str()).collect();
-            tracing::info!(path = %assessment.path.display(), reasons = reasons.join(","),
+            let reasons: Vec<_> = decision.reasons.iter().map(|r| r.as_str()).collect();
+            tracing::info!(path = %self.lock.path().display(), reasons = reasons.join(","),
                 "reclaimed a stale lock");
             // Litter is what a crash left, and a reclaim is what follows a crash.
             let _ = self.lock.sweep_litter(true);

@@ -163,7 +163,11 @@ impl<S: Sys> Held<S> {
     }
 
     /// Runs `write` inside the fence and under the binding byte, if the lock is still held.
-    fn fenced<T>(&self, patience: Duration, write: impl FnOnce() -> T) -> Result<T, SectionError> {
+    pub(super) fn section<T>(
+        &self,
+        patience: Duration,
+        write: impl FnOnce() -> T,
+    ) -> Result<T, SectionError> {
         if !self.is_own() {
             return Err(SectionError::Forked);
         }
@@ -183,14 +187,6 @@ impl<S: Sys> Held<S> {
             return Err(SectionError::Lost);
         }
         Ok(write())
-    }
-
-    pub(super) fn section<T>(
-        &self,
-        patience: Duration,
-        write: impl FnOnce() -> T,
-    ) -> Result<T, SectionError> {
-        self.fenced(patience, write)
     }
 
     fn take_binding(&self, hold: &Hold, patience: Duration) -> io::Result<Option<Binding<'_, S>>> {

@@ -47,7 +47,7 @@ impl<S: Sys> Held<S> {
             self.deadline.store(nanos(wanted), Ordering::Release);
             Ok(())
         };
-        match self.fenced(patience, renew) {
+        match self.section(patience, renew) {
             // Inside a write section of its own it has all that it takes.
             Err(SectionError::Nested) => renew()?,
             renewed => renewed??,
