@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lock_core::identity::{OwnerId, PidNamespace};
 use lock_core::record::{Dialect, LockRecord};
-use session_lock::{Attested, OwnerHome, SessionLockError, SystemClock};
+use session_lock::{Attested, Clock, OwnerHome, SessionLockError, SystemClock};
 use support::*;
 
 /// Answers in turn, then with the last answer for ever, and remembers what it was asked.
@@ -56,10 +56,11 @@ fn stranger() -> OwnerId {
     OwnerId { namespace: Some(PidNamespace { inode: 2, id: None }), ..owner(OTHER, OTHER_START) }
 }
 
+/// Just taken, on the clock that runs: the one that [`waiting`] judges by.
 fn plant(bench: &Bench, owner: OwnerId, id: &str) {
     let record = LockRecord {
-        created_at: Some(bench.now()),
-        monotonic: Some(lock_core::Clock::monotonic(&*bench.clock)),
+        created_at: Some(SystemClock.wall()),
+        monotonic: Some(SystemClock.monotonic()),
         ..LockRecord::new(owner, id.to_owned())
     };
     let max_hold = Duration::from_secs(300);
