@@ -1,6 +1,7 @@
-//! The project's own tasks: what must pass before a change lands, and the benchmark.
+//! The project's own tasks: what must pass before a change lands, the benchmark, the proofs.
 
 mod ci;
+mod prove;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -18,11 +19,15 @@ enum Task {
     Ci,
     /// Short form of the benchmarks: what an uncontended lock costs beside its floor.
     Bench,
+    /// Tries to break the protocol.
+    #[command(subcommand)]
+    Prove(prove::Proof),
 }
 
 fn main() -> Result<()> {
     match Args::parse().task {
         Task::Ci => ci::run(),
         Task::Bench => ci::bench(),
+        Task::Prove(proof) => prove::run(&proof),
     }
 }
