@@ -3,6 +3,8 @@
 //! that its own lock cannot be seen.
 #![cfg(target_os = "linux")]
 
+#[path = "filesystems/lockless.rs"]
+mod lockless;
 #[path = "filesystems/publishing.rs"]
 mod publishing;
 #[path = "filesystems/setup.rs"]
