@@ -25,7 +25,7 @@ pub(crate) fn check(mut options: Options) -> Result<()> {
 
 pub(crate) fn bench() -> Result<()> {
     let short = ["--warm-up-time", "1", "--measurement-time", "5"];
-    let bench = ["bench", "-p", "session-lock", "--bench", "uncontended", "--"];
+    let bench = ["bench", "-p", "xtask", "--bench", "uncontended", "--"];
     run(&mut cargo(&[&bench[..], &short[..]].concat())?)
 }
 
