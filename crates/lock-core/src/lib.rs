@@ -85,3 +85,4 @@ pub use lockfile::{End, Guard, LockFile, LostSignal, ReleaseOutcome};
 pub use process::ProcessMark;
 pub use story::{Finding, Source, plain, plain_path, rough};
 pub use wait::Watch;
+pub use watchdog::Charge;

@@ -174,7 +174,7 @@ impl<S: Sys> Bound<S> {
         match self {
             Self::File { dir: None, file, .. } => sys.remove(lock.place(), file),
             Self::File { dir: Some(dir), file, .. } => {
-                let tombstone = litter::tombstone_name(lock.path());
+                let tombstone = litter::tombstone_name(lock.sys(), lock.path());
                 sys.rename(lock.place(), lock.at(&tombstone))?;
                 // The path is free. What is left to do is nobody else's business, and a
                 // failure leaves litter for doctor.

@@ -11,7 +11,6 @@ use super::stage::{DirStage, Stage};
 use super::sys::{Access, Byte, Facts, Place, Sys};
 use crate::error::LockError;
 use crate::filesystem::FsClass;
-use crate::process::ProcessMark;
 use crate::record::{Dialect, KernelLockClaim, LockRecord, MAX_LEN};
 use crate::registry::{self, Registration};
 
@@ -87,12 +86,12 @@ impl<S: Sys> LockFile<S> {
     /// # Errors
     /// The lock file cannot be created, for another reason than that it exists.
     pub fn attempt(&self, stamp: &Stamp) -> Result<Attempt<S>, LockError> {
-        let mark = ProcessMark::current();
+        let mark = self.sys().process();
         let mut ways = Ways { unnamed: true, rename_dir: true, claim: true };
         for _ in 0..TRIES {
             let id = registry::new_id(mark);
             // Before the record can be seen: see `registry`.
-            let registration = Registration::new(&id, mark);
+            let registration = Registration::new(self.sys(), &id);
             let published = match self.inner.layout {
                 Layout::File => self.publish_file(stamp, id, &mut ways),
                 Layout::Directory => self.publish_directory(stamp, id, &mut ways),

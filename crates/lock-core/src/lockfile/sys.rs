@@ -15,8 +15,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::fence::{Gate, ThreadGate};
 use crate::cleanup::Slot;
 use crate::filesystem::{Filesystem, FsClass};
+use crate::process::ProcessMark;
+use crate::wait::Watch;
+use crate::watchdog::{self, Charge};
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
@@ -203,4 +207,25 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     }
     /// Lets time pass.
     fn sleep(&self, time: Duration);
+
+    /// The calling process.
+    fn process(&self) -> ProcessMark {
+        ProcessMark::current()
+    }
+    /// 64 random bits: for names that nobody else has, and for waits that differ.
+    fn random(&self) -> u64 {
+        crate::registry::random()
+    }
+    /// What keeps the threads of the calling process apart that are at work on one held lock.
+    fn gate(&self) -> Box<dyn Gate> {
+        Box::new(ThreadGate::default())
+    }
+    /// Has a lock that was just taken looked after: [tended](Charge::tend) whenever it is due.
+    fn look_after(&self, charge: Charge) {
+        watchdog::look_after(charge);
+    }
+    /// Watches what is at an absolute path. `None`: no events can be had.
+    fn watch(&self, path: &Path) -> Option<Watch> {
+        Some(Watch::new(path)).filter(Watch::is_live)
+    }
 }
