@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::evidence::Evidence;
 use crate::filesystem::{Filesystem, FsClass};
-use crate::identity::{Comparison, OwnerId};
+use crate::identity::{Comparison, OwnerId, OwnerKind};
 use crate::lockfile::Layout;
 use crate::policy::{self, Ages, Decision, Policy};
 use crate::record::{Form, LockRecord};
@@ -103,9 +103,14 @@ pub(crate) fn held_for(
     if record.form == Form::Origin {
         return wall();
     }
-    let offset = |id: &OwnerId| id.time_offset.map(|o| o.monotonic_ns);
+    let offset = |id: &OwnerId| match id.kind {
+        // No time namespaces: one clock for all processes of a boot.
+        OwnerKind::Macos | OwnerKind::Windows => Some(0),
+        OwnerKind::Linux | OwnerKind::Other(_) => id.time_offset.map(|o| o.monotonic_ns),
+    };
     let owner = record.owner.as_ref();
     let one_clock = boot == Comparison::Same
+        && owner.is_some_and(|owner| owner.kind == here.kind)
         && Comparison::of(owner.and_then(offset), offset(here)) == Comparison::Same;
     match (record.monotonic, modified, now.server) {
         (Some(start), ..) if one_clock => {

@@ -8,7 +8,7 @@
 //! allocation, and no pointer that could be freed under it.
 
 cfg_if::cfg_if! {
-    if #[cfg(target_os = "linux")] {
+    if #[cfg(any(target_os = "linux", target_os = "macos"))] {
         mod sys;
         mod table;
         pub(crate) use sys::Paths;
@@ -38,7 +38,7 @@ cfg_if::cfg_if! {
 /// A handler could not be installed.
 ///
 /// # Platform-specific behavior
-/// Linux only, so far. Elsewhere this does nothing, and the next contender reclaims.
+/// Linux and macOS. Elsewhere this does nothing, and the next contender reclaims.
 pub fn install() -> std::io::Result<()> {
     os::install()
 }

@@ -10,7 +10,7 @@
 //! use runtime_deps_lock::{DepsOptions, with_lock};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # if !cfg!(target_os = "linux") { return Ok(()) }
+//! # if !cfg!(any(target_os = "linux", target_os = "macos")) { return Ok(()) }
 //! # let root = tempfile::tempdir()?;
 //! let installed = with_lock(root.path(), DepsOptions::default().label("example"), || {
 //!     // npm install …

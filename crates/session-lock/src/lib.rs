@@ -12,7 +12,7 @@
 //! use session_lock::{ReleaseOutcome, SessionLock, SessionOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # if !cfg!(target_os = "linux") { return Ok(()) }
+//! # if !cfg!(any(target_os = "linux", target_os = "macos")) { return Ok(()) }
 //! # let dir = tempfile::tempdir()?;
 //! # let file = dir.path().join("chat.jsonl");
 //! let options = SessionOptions::default().timeout(Duration::from_secs(2)).label("example");
