@@ -7,8 +7,9 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{crash, sys};
+use super::{chaos, crash, sys};
 
 /// No process of a proof lives longer, whatever hangs.
 const LONGEST_LIFE: u32 = 120;
@@ -34,6 +35,12 @@ impl Orders {
     /// Temporary directories have plain names.
     pub(crate) fn path(self, key: &str, value: &std::path::Path) -> Self {
         self.with(key, value.display())
+    }
+
+    /// Runs it below another program, which gets it as its last arguments.
+    pub(crate) fn within(mut self, program: Vec<String>) -> Self {
+        self.within = program;
+        self
     }
 
     pub(crate) fn command(&self) -> Result<Command> {
@@ -75,10 +82,18 @@ impl Given {
     }
 }
 
+/// Whether standard input was closed, which is how a process is told to come to its end.
+pub(crate) fn is_told_to_end() -> Result<bool> {
+    let stdin = std::io::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+    Ok(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0)
+}
+
 /// Plays the role.
 pub(crate) fn act(given: &Given) -> Result<()> {
     sys::die_after(LONGEST_LIFE);
     match given.role.split_once('-') {
+        Some(("chaos", role)) => chaos::act(role, given),
         Some(("crash", role)) => crash::act(role, given),
         _ => bail!("no such role: {}", given.role),
     }

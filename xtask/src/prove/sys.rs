@@ -1,5 +1,5 @@
-//! What no safe API offers: tracing processes, seccomp, alarms.
-#![allow(unsafe_code, reason = "ptrace, seccomp and alarm have no safe wrapper")]
+//! What no safe API offers: tracing processes, forks, seccomp, alarms.
+#![allow(unsafe_code, reason = "ptrace, fork, seccomp and alarm have no safe wrapper")]
 
 use std::io;
 
@@ -17,6 +17,27 @@ fn checked(returned: libc::c_long) -> io::Result<libc::c_long> {
 pub(crate) fn die_after(seconds: u32) {
     // SAFETY: takes a number. SIGALRM is not handled, so it kills.
     unsafe { libc::alarm(seconds) };
+}
+
+/// Which side of a fork this is.
+pub(crate) enum Fork {
+    Parent(Pid),
+    Child,
+}
+
+/// `fork(3)`, with its hooks.
+pub(crate) fn fork() -> io::Result<Fork> {
+    // SAFETY: the children of the proofs look at a guard or take a lock, and end by `exit_now`.
+    // Locks of the allocator are the C library's business; that the guard waits for no other is
+    // what is put to the test.
+    let pid = checked(unsafe { libc::fork() }.into())?;
+    Ok(Pid::from_raw(pid as i32).map_or(Fork::Child, Fork::Parent))
+}
+
+/// Ends the process without running anything of the parent's on the way.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: touches no memory of this program.
+    unsafe { libc::_exit(code) }
 }
 
 /// Lets the parent trace this process: from its next signal on, it stops and is looked at.
