@@ -48,11 +48,13 @@ impl Gang {
         }
         let journal = apart.path().join("journal");
         let log = File::options().append(true).create(true).open(&journal)?;
+        // What `unshare` says when its namespace is killed is noise, except beside a violation.
+        let errors = File::options().append(true).create(true).open(apart.path().join("errors"))?;
         let mut dice = Rng::with_seed(self.seed);
         let mut started = 0;
         let mut start = |slot: usize, seed| {
             started += 1;
-            self.start(arena.path(), &log, started, slot, seed)
+            self.start(arena.path(), [&log, &errors], started, slot, seed)
         };
         let mut namespaces = (0..self.namespaces)
             .map(|slot| start(slot, dice.u64(..)))
@@ -82,7 +84,13 @@ impl Gang {
         }
         for namespace in &mut namespaces[1..] {
             let status = namespace.child.wait()?;
-            ensure!(status.success(), "the warden of {} ended with {status}", namespace.number);
+            let said = || std::fs::read_to_string(apart.path().join("errors")).unwrap_or_default();
+            ensure!(
+                status.success(),
+                "the warden of {} ended with {status}:\n{}",
+                namespace.number,
+                said()
+            );
         }
         drop(namespaces);
         let mut tally = checker::check(&journal, arena.path(), true)?;
@@ -98,7 +106,7 @@ impl Gang {
     fn start(
         &self,
         dir: &Path,
-        log: &File,
+        [log, errors]: [&File; 2],
         number: u32,
         slot: usize,
         seed: u64,
@@ -126,7 +134,7 @@ impl Gang {
             .with("ahead", if shifted { AHEAD } else { 0 })
             .with("mutant", self.mutant);
         let mut command = orders.command()?;
-        command.stdin(Stdio::piped()).stdout(log.try_clone()?);
+        command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(errors.try_clone()?);
         let mut child = command.spawn().context("unshare(1) cannot be started")?;
         let stdin = child.stdin.take();
         Ok(Namespace { number, child, stdin })
