@@ -18,8 +18,8 @@
 //!
 //! Locks are advisory: they bind those who ask. The promises that rest on byte locks hold among
 //! participants of this protocol on a file system whose locks reach all of them; see
-//! [`filesystem`]. Only Linux has a [`lockfile::sys`] so far; elsewhere every call on a lock
-//! file answers [`std::io::ErrorKind::Unsupported`].
+//! [`filesystem`]. Only Linux and Windows have a [`lockfile::sys`] so far; elsewhere every call
+//! on a lock file answers [`std::io::ErrorKind::Unsupported`].
 //!
 //! # Examples
 //!
@@ -39,7 +39,7 @@
 //!     label: Some("example".into()),
 //!     inheritable: false,
 //! };
-//! # if cfg!(target_os = "linux") {
+//! # if cfg!(any(target_os = "linux", windows)) {
 //! let Attempt::Acquired(guard) = lock.attempt(&stamp)? else { panic!("nobody else is here") };
 //! assert!(matches!(lock.attempt(&stamp)?, Attempt::Contended));
 //! let look = lock.look()?.expect("it is there");
