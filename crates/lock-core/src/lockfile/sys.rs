@@ -48,13 +48,17 @@ cfg_if::cfg_if! {
         mod unix;
         pub use unix::Native;
         pub(crate) use unix::keep;
+    } else if #[cfg(windows)] {
+        pub(crate) mod windows;
+        pub use windows::Native;
     } else {
         mod unsupported;
         pub use unsupported::Native;
     }
 }
 
-/// The byte ranges with a meaning. The offsets are part of the format: far beyond any content,
+/// The byte ranges with a meaning. The offsets are part of the format: far beyond any content
+/// (records end at 64 KiB), so that they stay readable where locks are mandatory (Windows), and
 /// below 2^31 so that a 32-bit `off_t` reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Byte {
@@ -187,6 +191,21 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     fn link(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
     /// Moves a file or a directory to a name, if that is free.
     fn rename_new(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
+    /// Moves a file that is open to a name, if that is free.
+    fn rename_file_new(
+        &self,
+        _file: &Self::File,
+        from: At<'_, Self>,
+        to: At<'_, Self>,
+    ) -> io::Result<()> {
+        self.rename_new(from, to)
+    }
+    /// Whether directories can be renamed, with or without clobbering, while files in them are
+    /// open. Where not, [`rename_new`](Self::rename_new) and [`rename`](Self::rename) are never
+    /// asked to.
+    fn renames_directories(&self) -> bool {
+        true
+    }
     /// Moves a directory to a name that the caller made unique.
     fn rename(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
     /// Removes the name of a file that is open, and whose binding byte is held.
