@@ -1,8 +1,8 @@
-//! What a lock's file system lets one conclude, read from `mountinfo` (Linux) or from the name
-//! that `statfs` gives (macOS).
+//! What a lock's file system lets one conclude, read from `mountinfo` (Linux), from the name that
+//! `statfs` gives (macOS), or from what Windows says of a volume.
 //!
-//! On Linux the type comes from the mount table, never from the `statfs` magic: 9p shows the
-//! magic of the host's file system. What is not on the list is not trusted.
+//! On Linux the type comes from the mount table, never from the `statfs` magic: 9p shows the magic
+//! of the host's file system. What is not on the list is not trusted.
 
 use std::path::Path;
 
@@ -41,6 +41,19 @@ pub struct Filesystem {
     /// Whether byte locks exclude everybody who can reach the file. Where they do not, the
     /// binding byte protects nobody and a *living* owner is never evicted.
     pub locks_exclude: bool,
+}
+
+/// What a Windows volume is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// This machine's, removable ones included.
+    Local,
+    /// This machine's memory.
+    Memory,
+    /// A server's.
+    Remote,
+    /// The system would not say.
+    Unknown,
 }
 
 impl Filesystem {
@@ -104,6 +117,21 @@ impl Filesystem {
             _ => (FsClass::Network, false),
         };
         Self { kind: kind.to_owned(), class, locks_exclude }
+    }
+
+    /// Classifies a Windows volume by the name of its file system (`GetVolumeInformation`) and
+    /// what it is on. Servers give the name that the volume has there.
+    #[must_use]
+    pub fn classify_windows(name: &str, disk: Disk) -> Self {
+        let listed = matches!(name, "NTFS" | "ReFS" | "FAT" | "FAT32" | "exFAT");
+        let (class, locks_exclude) = match disk {
+            Disk::Remote => (FsClass::Network, true),
+            Disk::Local if listed => (FsClass::Local, true),
+            Disk::Memory if listed => (FsClass::Volatile, true),
+            // A cluster's volumes (CSVFS) and whatever else calls itself local.
+            Disk::Local | Disk::Memory | Disk::Unknown => (FsClass::Unknown, false),
+        };
+        Self { kind: name.to_owned(), class, locks_exclude }
     }
 
     /// Finds the mount with this id in the text of `/proc/self/mountinfo`
@@ -211,6 +239,25 @@ mod tests {
                 upper.map(|kind| Filesystem::classify(kind, "", |_| None))
             });
         assert_eq!(fs.class, class);
+    }
+
+    #[rstest]
+    #[case("NTFS", Disk::Local, FsClass::Local, true)]
+    #[case("ReFS", Disk::Local, FsClass::Local, true)]
+    #[case("exFAT", Disk::Local, FsClass::Local, true)]
+    #[case("NTFS", Disk::Memory, FsClass::Volatile, true)]
+    #[case("NTFS", Disk::Remote, FsClass::Network, true)]
+    #[case("NTFS", Disk::Unknown, FsClass::Unknown, false)]
+    #[case("CSVFS", Disk::Local, FsClass::Unknown, false)]
+    #[case("", Disk::Local, FsClass::Unknown, false)]
+    fn windows_volumes(
+        #[case] name: &str,
+        #[case] disk: Disk,
+        #[case] class: FsClass,
+        #[case] exclude: bool,
+    ) {
+        let fs = Filesystem::classify_windows(name, disk);
+        assert_eq!((fs.class, fs.locks_exclude), (class, exclude));
     }
 
     #[test]

@@ -24,6 +24,12 @@ impl ProcessMark {
         Self { pid: std::process::id(), generation: GENERATION.load(Ordering::Acquire) }
     }
 
+    /// A process of a simulated system.
+    #[must_use]
+    pub fn simulated(pid: u32) -> Self {
+        Self { pid, generation: u32::MAX }
+    }
+
     /// Whether the calling process is the one this mark was taken in.
     #[must_use]
     pub fn is_current(self) -> bool {

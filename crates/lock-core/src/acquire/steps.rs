@@ -167,7 +167,7 @@ impl<S: Sys> Acquisition<S> {
         if !self.request.reentrant || assessment.evidence.own != Own::HeldHere {
             return None;
         }
-        let guard = Guard::find(assessment.record.as_ref()?.id.as_deref()?)?;
+        let guard = Guard::find(self.lock.sys(), assessment.record.as_ref()?.id.as_deref()?)?;
         // Of several promises for one hold the longest counts.
         if let Dialect::Session { max_hold } = self.request.stamp.dialect
             && guard.extend_within(self.binding_patience(), max_hold).is_err()
@@ -238,13 +238,13 @@ impl<S: Sys> Acquisition<S> {
         let watch = watch.filter(|_| self.obstacle.is_none());
         let net = if watch.is_some() && ours { POLL_WITH_EVENTS } else { POLL_ALONE };
         let mut at_most = if let Some(time) = briefly {
-            jittered(time)
+            jittered(self.lock.sys(), time)
         } else if self.probes_left > 0 {
             FIRST_PROBE * 2_u32.pow(PROBES - self.probes_left)
         } else if let Some(obstacle) = &self.obstacle {
-            jittered(obstacle.pace())
+            jittered(self.lock.sys(), obstacle.pace())
         } else {
-            jittered(net)
+            jittered(self.lock.sys(), net)
         };
         if let Some(left) = left {
             at_most = at_most.min(left);

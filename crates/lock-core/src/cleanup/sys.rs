@@ -8,13 +8,13 @@
 use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
 use libc::c_int;
 
-use super::table::{Entry, Slot, TABLE};
+use super::table::{Slot, TABLE};
 use crate::lockfile::sys::{Byte, Facts, TAKE, byte_range, set_lock};
 
 const SIGNALS: [c_int; 5] =
@@ -23,6 +23,25 @@ const SIGNALS: [c_int; 5] =
 /// The read end of a pipe that nobody writes to, to put in the place of a parent's lock
 /// descriptor.
 static PLACEHOLDER: AtomicI32 = AtomicI32::new(-1);
+
+/// Everything a handler needs to remove one lock file.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The description with the owner byte, and with the binding byte unless there is `binding`.
+    file: RawFd,
+    /// A second description for the binding byte.
+    binding: Option<RawFd>,
+    device: u64,
+    inode: u64,
+    /// The record's path.
+    record: CString,
+    /// For the directory layout: the lock's path and a unique name to move it to.
+    directory: Option<(CString, CString)>,
+    /// Children inherited it: it is theirs too.
+    inherited: bool,
+    /// The process that holds it, for children of a raw `clone`, which runs no hooks.
+    pid: i32,
+}
 
 /// The paths of a lock, for its removal in a handler.
 pub(crate) struct Paths {

@@ -15,8 +15,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::fence::{Gate, ThreadGate};
 use crate::cleanup::Slot;
 use crate::filesystem::{Filesystem, FsClass};
+use crate::process::ProcessMark;
+use crate::wait::Watch;
+use crate::watchdog::{self, Charge};
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
@@ -44,13 +48,17 @@ cfg_if::cfg_if! {
         mod unix;
         pub use unix::Native;
         pub(crate) use unix::keep;
+    } else if #[cfg(windows)] {
+        pub(crate) mod windows;
+        pub use windows::Native;
     } else {
         mod unsupported;
         pub use unsupported::Native;
     }
 }
 
-/// The byte ranges with a meaning. The offsets are part of the format: far beyond any content,
+/// The byte ranges with a meaning. The offsets are part of the format: far beyond any content
+/// (records end at 64 KiB), so that they stay readable where locks are mandatory (Windows), and
 /// below 2^31 so that a 32-bit `off_t` reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Byte {
@@ -183,6 +191,21 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     fn link(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
     /// Moves a file or a directory to a name, if that is free.
     fn rename_new(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
+    /// Moves a file that is open to a name, if that is free.
+    fn rename_file_new(
+        &self,
+        _file: &Self::File,
+        from: At<'_, Self>,
+        to: At<'_, Self>,
+    ) -> io::Result<()> {
+        self.rename_new(from, to)
+    }
+    /// Whether directories can be renamed, with or without clobbering, while files in them are
+    /// open. Where not, [`rename_new`](Self::rename_new) and [`rename`](Self::rename) are never
+    /// asked to.
+    fn renames_directories(&self) -> bool {
+        true
+    }
     /// Moves a directory to a name that the caller made unique.
     fn rename(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
     /// Removes the name of a file that is open, and whose binding byte is held.
@@ -225,4 +248,25 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     }
     /// Lets time pass.
     fn sleep(&self, time: Duration);
+
+    /// The calling process.
+    fn process(&self) -> ProcessMark {
+        ProcessMark::current()
+    }
+    /// 64 random bits: for names that nobody else has, and for waits that differ.
+    fn random(&self) -> u64 {
+        crate::registry::random()
+    }
+    /// What keeps the threads of the calling process apart that are at work on one held lock.
+    fn gate(&self) -> Box<dyn Gate> {
+        Box::new(ThreadGate::default())
+    }
+    /// Has a lock that was just taken looked after: [tended](Charge::tend) whenever it is due.
+    fn look_after(&self, charge: Charge) {
+        watchdog::look_after(charge);
+    }
+    /// Watches what is at an absolute path. `None`: no events can be had.
+    fn watch(&self, path: &Path) -> Option<Watch> {
+        Some(Watch::new(path)).filter(Watch::is_live)
+    }
 }
