@@ -11,6 +11,9 @@ cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         mod inotify;
         use inotify as events;
+    } else if #[cfg(windows)] {
+        mod windows;
+        use windows as events;
     } else {
         mod poll;
         use poll as events;
@@ -52,7 +55,7 @@ impl Signal {
     }
 
     /// Wakes whoever waits.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     fn set(&self) {
         let mut state = self.state();
         state.set = true;
@@ -70,7 +73,14 @@ impl Signal {
 pub struct Watch {
     signal: Arc<Signal>,
     registration: Option<events::Registration>,
+    /// The end of a process sets the signal, too.
+    #[cfg(windows)]
+    process: Option<windows::ProcessEnd>,
 }
+
+/// Whether events come for a name, from the directory it is in, and not for what bears it now.
+/// Where they do, nothing that can be removed is ever kept open to watch it.
+pub(crate) const WATCHES_NAMES: bool = cfg!(windows);
 
 impl Watch {
     /// Starts watching what is at `path` now. Look at the file *after* this, then sleep.
@@ -78,7 +88,20 @@ impl Watch {
     pub fn new(path: &Path) -> Self {
         let signal = Arc::new(Signal::default());
         let registration = events::watch(path, &signal);
-        Self { signal, registration }
+        Self {
+            signal,
+            registration,
+            #[cfg(windows)]
+            process: None,
+        }
+    }
+
+    /// Watches the end of the process that owns the lock as well, where the system tells nobody
+    /// that a file was closed. `pid` names a process that was just seen running.
+    #[cfg(windows)]
+    pub(crate) fn and_end_of(mut self, pid: u32) -> Self {
+        self.process = windows::ProcessEnd::watch(pid, &self.signal);
+        self
     }
 
     /// Whether events can be expected at all; otherwise only time passes.

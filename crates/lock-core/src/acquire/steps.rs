@@ -8,6 +8,8 @@ use super::{AcquireError, Contention, Pause, Request, Step};
 use crate::assess::Assessment;
 use crate::error::LockError;
 use crate::evidence::{Attested, Own};
+#[cfg(windows)]
+use crate::identity::{Comparison, Process};
 use crate::lockfile::sys::{Native, Sys};
 use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed};
 use crate::policy::{Action, Decision};
@@ -206,7 +208,19 @@ impl<S: Sys> Acquisition<S> {
         if crate::assess::is_shared(assessment.filesystem.class) {
             return None;
         }
-        self.lock.watch()
+        let watch = self.lock.watch();
+        #[cfg(windows)]
+        let watch = match assessment.owner() {
+            Some(owner)
+                if assessment.evidence.process == Process::Running
+                    && assessment.evidence.namespace == Comparison::Same
+                    && assessment.evidence.own == Own::Other =>
+            {
+                watch.map(|watch| watch.and_end_of(owner.pid))
+            }
+            _ => watch,
+        };
+        watch
     }
 
     fn pause(
