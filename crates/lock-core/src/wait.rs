@@ -72,10 +72,11 @@ impl Signal {
 #[derive(Debug)]
 pub struct Watch {
     signal: Arc<Signal>,
-    registration: Option<events::Registration>,
-    /// The end of a process sets the signal, too.
+    /// The end of a process sets the signal, too. Goes first: giving it back takes 11 ms under
+    /// Wine while the directory is on its way back.
     #[cfg(windows)]
     process: Option<windows::ProcessEnd>,
+    registration: Option<events::Registration>,
 }
 
 /// Whether events come for a name, from the directory it is in, and not for what bears it now.
