@@ -1,4 +1,4 @@
-//! The proofs: what the locks promise, shown by real processes. Each prints what it explored,
+//! The proofs: what the locks promise, shown by more than unit tests. Each prints what it explored,
 //! and fails loudly. The long setting is the default; `--short` is what every change has to pass.
 
 #[cfg(target_os = "linux")]
@@ -11,6 +11,7 @@ mod altered;
 mod chaos;
 #[cfg(target_os = "linux")]
 mod crash;
+mod sim;
 #[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
@@ -22,6 +23,9 @@ use clap::Subcommand;
 /// The proofs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Proof {
+    /// The real protocol over a simulated machine: every interleaving of a few processes, and
+    /// many of more, with crashes, pauses and failing calls; broken protocols must be caught.
+    Sim(sim::Args),
     /// A process is killed at every system call of the protocol; the next one is not kept waiting.
     #[cfg(target_os = "linux")]
     Crash(crash::Options),
@@ -36,6 +40,7 @@ pub(crate) enum Proof {
 
 pub(crate) fn run(proof: Proof) -> Result<()> {
     match proof {
+        Proof::Sim(args) => sim::run(&args),
         #[cfg(target_os = "linux")]
         Proof::Crash(options) => crash::run(&options),
         #[cfg(target_os = "linux")]
