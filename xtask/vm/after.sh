@@ -1,10 +1,11 @@
 # The boot after the cut: what is said of the owners of the boot before, and what becomes of them.
 
-# Locks without content, as a cut can leave them, made just now.
+# A lock without content, as a cut can leave it, made just now.
 plant() {
     file=$(record "$hold" planted)
     mkdir -p "${file%/*}"
     : >"$file"
+    try other planted 200ms planted-fresh
 }
 each plant
 planted=$(now)
@@ -18,9 +19,6 @@ found() {
 }
 each found
 inspect_all synced rebooted
-inspect_all recent recent
-inspect_all planted planted
-each try other planted 200ms planted-fresh
 tell mark "what was found"
 
 each try other synced 2s rebooted

@@ -5,6 +5,8 @@
 
 #[path = "filesystems/publishing.rs"]
 mod publishing;
+#[path = "filesystems/removing.rs"]
+mod removing;
 #[path = "filesystems/setup.rs"]
 mod setup;
 #[path = "filesystems/sys.rs"]

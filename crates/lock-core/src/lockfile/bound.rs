@@ -174,11 +174,20 @@ impl<S: Sys> Bound<S> {
         match self {
             Self::File { dir: None, file, .. } => sys.remove(lock.place(), file),
             Self::File { dir: Some(dir), file, .. } => {
+                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
                 let tombstone = litter::tombstone_name(lock.path());
-                sys.rename(lock.place(), lock.at(&tombstone))?;
+                match sys.rename(lock.place(), lock.at(&tombstone)) {
+                    // An overlay renames no directory of its lower layer, which is where a lock is
+                    // that came with a container's image. From the bottom up, then: in between it
+                    // is a directory without owner, and has the grace of those.
+                    Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
+                        sys.remove(owner, file)?;
+                        return sys.remove_dir(lock.place());
+                    }
+                    renamed => renamed?,
+                }
                 // The path is free. What is left to do is nobody else's business, and a
                 // failure leaves litter for doctor.
-                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
                 let cleared =
                     sys.remove(owner, file).and_then(|()| sys.remove_dir(lock.at(&tombstone)));
                 if let Err(error) = cleared {

@@ -50,6 +50,6 @@ pub(super) const TMPFS: Expected =
 pub(super) const ONE_LOWER: Expected = Expected {
     other_view: "kept out",
     living: "alive (lock free)",
-    dead: "dead (dead-pid), taken",
+    dead: "dead (dead-pid) / dead (lock-released), taken",
     ..LOCAL
 };

@@ -83,7 +83,8 @@ impl Machine<'_> {
         command.arg("-serial").arg(format!("file:{}", file(console)));
         command.arg("-serial").arg(format!("file:{}", file(told)));
         for (kind, image) in self.disks {
-            let drive = format!("id={kind},file={},if=none,format=raw,cache=writeback", file(image));
+            let drive =
+                format!("id={kind},file={},if=none,format=raw,cache=writeback", file(image));
             command.arg("-drive").arg(drive);
             command.arg("-device").arg(format!("virtio-blk-pci,drive={kind},serial={kind}"));
         }
