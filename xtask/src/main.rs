@@ -22,7 +22,7 @@ enum Task {
     Ci(ci::Options),
     /// Every target: builds, lints and tests what can run here, and says what did not.
     Matrix(matrix::Options),
-    /// What the locks promise, shown by processes that are killed, stopped and moved.
+    /// The proofs: what the locks promise, shown in the worst conditions we can make.
     #[command(subcommand)]
     Prove(prove::Proof),
     /// Short form of the benchmarks: what an uncontended lock costs beside its floor.

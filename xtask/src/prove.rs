@@ -16,6 +16,7 @@ mod sim;
 mod sys;
 #[cfg(target_os = "linux")]
 mod tracer;
+mod vm;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -36,6 +37,8 @@ pub(crate) enum Proof {
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Actor(actors::Given),
+    /// File systems, power cuts and clock steps, in a virtual machine.
+    Vm(vm::Options),
 }
 
 pub(crate) fn run(proof: Proof) -> Result<()> {
@@ -47,5 +50,6 @@ pub(crate) fn run(proof: Proof) -> Result<()> {
         Proof::Chaos(options) => chaos::run(&options),
         #[cfg(target_os = "linux")]
         Proof::Actor(given) => actors::act(&given),
+        Proof::Vm(options) => vm::run(&options),
     }
 }
