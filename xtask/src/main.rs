@@ -1,8 +1,9 @@
-//! The project's own tasks: what must pass before a change lands, the cross-OS matrix, and the
-//! benchmark.
+//! The project's own tasks: what must pass before a change lands, the cross-OS matrix, the
+//! proofs, and the benchmark.
 
 mod ci;
 mod matrix;
+mod prove;
 mod tools;
 
 use anyhow::Result;
@@ -21,6 +22,9 @@ enum Task {
     Ci(ci::Options),
     /// Every target: builds, lints and tests what can run here, and says what did not.
     Matrix(matrix::Options),
+    /// The proofs: what the locks promise, explored by more than unit tests.
+    #[command(subcommand)]
+    Prove(prove::Proof),
     /// Short form of the benchmarks: what an uncontended lock costs beside its floor.
     Bench,
 }
@@ -29,6 +33,7 @@ fn main() -> Result<()> {
     match Args::parse().task {
         Task::Ci(options) => ci::check(options),
         Task::Matrix(options) => matrix::run(&options),
+        Task::Prove(proof) => prove::run(proof),
         Task::Bench => ci::bench(),
     }
 }

@@ -117,7 +117,7 @@ pub fn gather(
         attested,
     };
     let Some((record, owner)) = named else { return evidence };
-    evidence.interpretable = owner.kind == here.kind && record.version <= crate::record::VERSION;
+    evidence.interpretable = owner.kind == here.kind && record.is_understood();
     evidence.claimed = record.kernel_lock.is_some();
     evidence.same_file =
         record.kernel_lock.is_some_and(|claim| (claim.device, claim.inode) == file.device_inode);
