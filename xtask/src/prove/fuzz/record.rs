@@ -178,7 +178,9 @@ fn damaged(record: &LockRecord, json: &Map<String, Value>, number: u64) -> Resul
         let Some(less) = LockRecord::parse(&bytes) else {
             return Err(format!("no record any more without {path}"));
         };
-        if less.form != Form::Ours || less.owner.is_none() {
+        // Of two times, one in each spelling, the first hid the second.
+        let other_time = less.created_at.is_some() && less.created_at != record.created_at;
+        if less.form != Form::Ours || less.owner.is_none() || other_time {
             continue;
         }
         for world in World::some(number) {
