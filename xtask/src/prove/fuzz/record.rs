@@ -163,9 +163,8 @@ fn check_decision(
     }
 }
 
-/// Damage that takes a field away makes no decision more willing to reclaim. The exceptions are
-/// those that the verdicts' own walk proves to be the only ones: the field was the proof of life,
-/// or the mark of another kernel; and a record without a pid, which names nobody.
+/// Damage that takes a field away makes no decision more willing to reclaim, unless it is
+/// [`excused`], or takes the pid: then the record names nobody.
 fn damaged(record: &LockRecord, json: &Map<String, Value>, number: u64) -> Result<(), String> {
     let here = here();
     // Some of them: which ones, the input's own number says.
@@ -186,17 +185,15 @@ fn damaged(record: &LockRecord, json: &Map<String, Value>, number: u64) -> Resul
         for world in World::some(number) {
             let (before, after) =
                 (world.evidence(Some(record), &here), world.evidence(Some(&less), &here));
-            let excused = before.incarnation == Comparison::Same
-                || before.boot == Comparison::Different && after.boot == Comparison::Unknown
-                // Without its id a namespace is known by its inode number, which only one that
-                // is gone, with all its processes, can share with another.
-                || before.namespace == Comparison::Different && after.namespace == Comparison::Same;
             let (old, new) = (judge(&before), judge(&after));
+            if excused(&before, &after, new) {
+                continue;
+            }
             for (name, policy) in policies() {
                 for ages in [fresh, ancient] {
                     let was = decide(old, &ages(Some(record)), &policy).action;
                     let is = decide(new, &ages(Some(&less)), &policy).action;
-                    if was != Action::Reclaim && is == Action::Reclaim && !excused {
+                    if was != Action::Reclaim && is == Action::Reclaim {
                         return Err(format!(
                             "{name}: without {path}, {old:?} became {new:?} in {world:?}"
                         ));
@@ -206,6 +203,23 @@ fn damaged(record: &LockRecord, json: &Map<String, Value>, number: u64) -> Resul
         }
     }
     Ok(())
+}
+
+/// The exceptions, which the walk over all evidence in `lock_core::verdict` proves to be the only
+/// ones but for the last.
+fn excused(before: &Evidence, after: &Evidence, verdict: Verdict) -> bool {
+    // It was the proof of life.
+    let life = before.incarnation == Comparison::Same;
+    // It was the mark of another kernel.
+    let kernel = before.boot == Comparison::Different && after.boot == Comparison::Unknown;
+    // It was what a pid needs to mean anything, and the outranked free byte says "gone".
+    let tie = before.process == Process::Running
+        && after.fs == FsClass::GuestLocal
+        && verdict == Verdict::Dead(DeathProof::LockReleased);
+    // Without its id a namespace is known by its inode number, which only one that is gone, with
+    // all its processes, can share with another.
+    let inode = before.namespace == Comparison::Different && after.namespace == Comparison::Same;
+    life || kernel || tie || inode
 }
 
 /// A record's own objects are no deeper: `owner.kernelLock.inode`.
