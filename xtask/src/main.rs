@@ -1,5 +1,5 @@
 //! The project's own tasks: what must pass before a change lands, the cross-OS matrix, the
-//! proofs, and the benchmark.
+//! proofs and the benchmark.
 
 mod ci;
 mod matrix;
@@ -22,7 +22,7 @@ enum Task {
     Ci(ci::Options),
     /// Every target: builds, lints and tests what can run here, and says what did not.
     Matrix(matrix::Options),
-    /// The proofs: what the locks promise, explored by more than unit tests.
+    /// What the locks promise, shown by more than unit tests.
     #[command(subcommand)]
     Prove(prove::Proof),
     /// Short form of the benchmarks: what an uncontended lock costs beside its floor.

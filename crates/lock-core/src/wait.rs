@@ -9,8 +9,15 @@ use std::time::Duration;
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
+        mod hub;
         mod inotify;
-        use inotify as events;
+        use hub as events;
+        use inotify as source;
+    } else if #[cfg(any(target_os = "macos", target_os = "freebsd"))] {
+        mod hub;
+        mod kqueue;
+        use hub as events;
+        use kqueue as source;
     } else {
         mod poll;
         use poll as events;
@@ -18,7 +25,7 @@ cfg_if::cfg_if! {
 }
 
 /// Keeps the process's file events from changing; see [`crate::fork`].
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep() -> crate::fork::Kept {
     events::keep()
 }
@@ -52,7 +59,7 @@ impl Signal {
     }
 
     /// Wakes whoever waits.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(unix, windows))]
     fn set(&self) {
         let mut state = self.state();
         state.set = true;
@@ -70,6 +77,7 @@ impl Signal {
 pub struct Watch {
     signal: Arc<Signal>,
     registration: Option<events::Registration>,
+    _process: Option<events::Registration>,
 }
 
 impl Watch {
@@ -78,7 +86,14 @@ impl Watch {
     pub fn new(path: &Path) -> Self {
         let signal = Arc::new(Signal::default());
         let registration = events::watch(path, &signal);
-        Self { signal, registration }
+        Self { signal, registration, _process: None }
+    }
+
+    /// Also takes the end of a process for an event, where the file does not show it.
+    #[must_use]
+    pub(crate) fn or_end_of(self, pid: u32) -> Self {
+        let process = events::watch_process(pid, &self.signal);
+        Self { _process: process, ..self }
     }
 
     /// Whether events can be expected at all; otherwise only time passes.
