@@ -18,7 +18,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Format check and the everyday legs of the matrix: this system's tests, features, docs.
+    /// Format check, the everyday legs of the matrix (this system's tests, features, docs), and the
+    /// short proofs.
     Ci(ci::Options),
     /// Every target: builds, lints and tests what can run here, and says what did not.
     Matrix(matrix::Options),

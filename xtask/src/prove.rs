@@ -37,6 +37,11 @@ pub(crate) enum Proof {
     Fuzz(fuzz::Options),
 }
 
+/// What every change has to pass.
+pub(crate) fn everyday() -> Result<()> {
+    fuzz::run(&fuzz::Options::short())
+}
+
 pub(crate) fn run(proof: Proof) -> Result<()> {
     match proof {
         #[cfg(target_os = "linux")]

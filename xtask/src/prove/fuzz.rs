@@ -26,7 +26,7 @@ use clap::Args;
 use engine::Target;
 use report::Row;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Options {
     /// What every change has to pass: 30 s instead of 5 min.
     #[arg(long)]
@@ -46,6 +46,12 @@ pub(crate) struct Options {
     /// Print the result as JSON on standard output.
     #[arg(long)]
     json: bool,
+}
+
+impl Options {
+    pub(crate) fn short() -> Self {
+        Self { short: true, ..Self::default() }
+    }
 }
 
 /// Everything that reads bytes of others, but the tool itself.
@@ -91,5 +97,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if chosen(cli::NAME) {
         rows.push(cli::run(seed, budget(cli::NAME))?);
     }
+    drop(std::panic::take_hook());
     report::print(&rows, seed, options.json)
 }
