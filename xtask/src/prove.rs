@@ -11,6 +11,7 @@ mod altered;
 mod chaos;
 #[cfg(target_os = "linux")]
 mod crash;
+mod fuzz;
 mod sim;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -37,8 +38,15 @@ pub(crate) enum Proof {
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Actor(actors::Given),
+    /// Damaged and hostile bytes for everything that reads them: records, parsers, the tool.
+    Fuzz(fuzz::Options),
     /// File systems, power cuts and clock steps, in a virtual machine.
     Vm(vm::Options),
+}
+
+/// What every change has to pass.
+pub(crate) fn everyday() -> Result<()> {
+    fuzz::run(&fuzz::Options::short())
 }
 
 pub(crate) fn run(proof: Proof) -> Result<()> {
@@ -50,6 +58,7 @@ pub(crate) fn run(proof: Proof) -> Result<()> {
         Proof::Chaos(options) => chaos::run(&options),
         #[cfg(target_os = "linux")]
         Proof::Actor(given) => actors::act(&given),
+        Proof::Fuzz(options) => fuzz::run(&options),
         Proof::Vm(options) => vm::run(&options),
     }
 }

@@ -242,11 +242,16 @@ pub fn rough(time: Duration) -> String {
 #[must_use]
 pub fn plain(text: &str) -> String {
     const LONGEST: usize = 4096;
-    let harmless = |c: char| {
-        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || reorders { char::REPLACEMENT_CHARACTER } else { c }
-    };
+    let harmless = |c: char| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().take(LONGEST).map(harmless).collect()
+}
+
+/// Whether a terminal may take it for a command, or for another direction of reading.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    let reorders =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || reorders
 }
 
 /// A path for people, as harmless.
