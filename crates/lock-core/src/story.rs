@@ -17,7 +17,7 @@ use crate::assess::Assessment;
 use crate::identity::OwnerKind;
 use crate::lockfile::Layout;
 use crate::policy::{Action, Decision};
-use crate::record::{self, LockRecord};
+use crate::record::LockRecord;
 use crate::verdict::{DeathProof, Doubt, Life, Verdict};
 
 impl Assessment {
