@@ -47,7 +47,9 @@ impl Assessment {
                     format!("{who} let go of it or died: nobody holds the kernel lock")
                 }
                 DeathProof::Rebooted if self.names_machines() => {
-                    format!("{who} is gone: it was on another machine, which had this disk then")
+                    format!(
+                        "{who} is gone: it was on another machine, and one at a time has this file"
+                    )
                 }
                 DeathProof::Rebooted => format!("{who} is gone: the machine was booted since"),
                 DeathProof::NoSuchProcess => format!("{who} is dead: there is no such process"),
