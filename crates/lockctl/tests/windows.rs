@@ -172,6 +172,7 @@ const INNER: &str = "LOCKCTL_TEST_INNER";
 
 /// What the command leaves running when it has ended is not the tool's to end.
 #[test]
+#[expect(clippy::zombie_processes, reason = "that nobody waits for it is the point")]
 fn what_the_command_leaves_running_lives_on() {
     if let Some(inner) = std::env::var_os(INNER) {
         // This program as the command: it starts another holder, and ends.
