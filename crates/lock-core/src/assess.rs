@@ -20,8 +20,7 @@ use crate::verdict::Verdict;
 /// By which clock the time since acquisition was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgeClock {
-    /// `CLOCK_MONOTONIC` of this boot, or Windows' unbiased interrupt time: excludes suspend,
-    /// cannot be set.
+    /// The [monotonic](crate::Clock::monotonic) clock of this boot.
     Monotonic,
     /// Two times stamped by the file server.
     FileTimes,
@@ -107,13 +106,18 @@ pub(crate) fn held_for(
     let offset = |id: &OwnerId| id.time_offset.map(|o| o.monotonic_ns);
     let owner = record.owner.as_ref();
     let clocks = match here.kind {
+        // No time namespaces: one clock for all processes of a boot.
+        OwnerKind::Macos => Comparison::Same,
         // "Same boot" is no more than "same machine" there. A clock that started again shows a
         // hold of an earlier boot as younger than it is, which evicts nobody; but machines that
         // were cloned show one machine's id, and have clocks of their own.
         OwnerKind::Windows => namespace,
-        _ => Comparison::of(owner.and_then(offset), offset(here)),
+        OwnerKind::Linux | OwnerKind::Other(_) => {
+            Comparison::of(owner.and_then(offset), offset(here))
+        }
     };
-    let one_clock = (boot, clocks) == (Comparison::Same, Comparison::Same);
+    let one_clock = (boot, clocks) == (Comparison::Same, Comparison::Same)
+        && owner.is_some_and(|owner| owner.kind == here.kind);
     match (record.monotonic, modified, now.server) {
         (Some(start), ..) if one_clock => {
             Some((now.clock.monotonic().saturating_sub(start), AgeClock::Monotonic))

@@ -9,7 +9,7 @@
 //! that could be freed under it.
 
 cfg_if::cfg_if! {
-    if #[cfg(target_os = "linux")] {
+    if #[cfg(any(target_os = "linux", target_os = "macos"))] {
         mod sys;
         mod table;
         pub(crate) use sys::Paths;
@@ -47,11 +47,12 @@ cfg_if::cfg_if! {
 /// A handler could not be installed.
 ///
 /// # Platform-specific behavior
-/// On Windows it happens whenever the process exits by `ExitProcess`: that is how Rust exits, and
-/// what Windows does by default on Ctrl-C, Ctrl-Break, when the console is closed, at log-off and
-/// at shutdown. A console handler of the program that keeps it running keeps its locks, too.
+/// Signals and `exit` on Linux and macOS. On Windows it happens whenever the process exits by
+/// `ExitProcess`: that is how Rust exits, and what Windows does by default on Ctrl-C, Ctrl-Break,
+/// when the console is closed, at log-off and at shutdown. A console handler of the program that
+/// keeps it running keeps its locks, too.
 ///
-/// Elsewhere but on Linux this does nothing so far, and the next contender reclaims.
+/// Elsewhere this does nothing, and the next contender reclaims.
 pub fn install() -> std::io::Result<()> {
     os::install()
 }

@@ -1,5 +1,5 @@
-//! What a lock's file system lets one conclude, read from `mountinfo`, or from what Windows says
-//! of a volume.
+//! What a lock's file system lets one conclude, read from `mountinfo` (Linux), from the name that
+//! `statfs` gives (macOS), or from what Windows says of a volume.
 //!
 //! On Linux the type comes from the mount table, never from the `statfs` magic: 9p shows the magic
 //! of the host's file system. What is not on the list is not trusted.
@@ -99,6 +99,26 @@ impl Filesystem {
         Self { kind: kind.to_owned(), class, locks_exclude }
     }
 
+    /// Classifies a file system of macOS by what `statfs(2)` calls it, and by whether it says
+    /// that it is stored here. Its mount options are not to be had: where an option can take the
+    /// locks off the server, they are not relied on.
+    #[must_use]
+    pub fn classify_macos(kind: &str, is_local: bool) -> Self {
+        let (class, locks_exclude) = match kind {
+            "apfs" | "hfs" if is_local => (FsClass::Local, true),
+            "tmpfs" if is_local => (FsClass::Volatile, true),
+            // `locallocks` of mount_nfs(8), and servers of SMB and AFP without byte locks.
+            "nfs" | "smbfs" | "afpfs" | "webdav" | "acfs" => (FsClass::Network, false),
+            "virtiofs" => (FsClass::GuestLocal, false),
+            _ if kind.starts_with("macfuse") || kind.starts_with("osxfuse") => {
+                (FsClass::GuestLocal, false)
+            }
+            _ if is_local => (FsClass::Unknown, false),
+            _ => (FsClass::Network, false),
+        };
+        Self { kind: kind.to_owned(), class, locks_exclude }
+    }
+
     /// Classifies a Windows volume by the name of its file system (`GetVolumeInformation`) and
     /// what it is on. Servers give the name that the volume has there.
     #[must_use]
@@ -172,6 +192,36 @@ mod tests {
     ) {
         let fs = Filesystem::classify(kind, options, |_| unreachable!("no overlay"));
         assert_eq!((fs.class, fs.locks_exclude), (class, exclude));
+    }
+
+    #[rstest]
+    #[case("apfs", true, FsClass::Local, true)]
+    #[case("hfs", true, FsClass::Local, true)]
+    #[case("tmpfs", true, FsClass::Volatile, true)]
+    #[case("nfs", false, FsClass::Network, false)]
+    #[case("smbfs", false, FsClass::Network, false)]
+    #[case("afpfs", false, FsClass::Network, false)]
+    #[case("webdav", false, FsClass::Network, false)]
+    #[case("virtiofs", true, FsClass::GuestLocal, false)]
+    #[case("macfuse", true, FsClass::GuestLocal, false)]
+    #[case("macfuse_sshfs", false, FsClass::GuestLocal, false)]
+    #[case("exfat", true, FsClass::Unknown, false)]
+    #[case("msdos", true, FsClass::Unknown, false)]
+    #[case("newfs", true, FsClass::Unknown, false)]
+    // Whatever it calls itself: it is stored somewhere else.
+    #[case("newfs", false, FsClass::Network, false)]
+    #[case("apfs", false, FsClass::Network, false)]
+    // Names are those of macOS, not those of Linux.
+    #[case("ext4", true, FsClass::Unknown, false)]
+    #[case("", true, FsClass::Unknown, false)]
+    fn classes_on_macos(
+        #[case] kind: &str,
+        #[case] is_local: bool,
+        #[case] class: FsClass,
+        #[case] exclude: bool,
+    ) {
+        let fs = Filesystem::classify_macos(kind, is_local);
+        assert_eq!((fs.kind.as_str(), fs.class, fs.locks_exclude), (kind, class, exclude));
     }
 
     #[rstest]

@@ -31,6 +31,7 @@ use std::sync::Arc;
 pub use append::{AppendError, Appender};
 pub use directory::Layout;
 pub use end::End;
+pub use fence::Gate;
 pub use guard::{Guard, LostSignal, ReleaseOutcome, SectionError};
 pub use litter::Litter;
 pub use look::Look;
@@ -125,11 +126,11 @@ impl<S: Sys> LockFile<S> {
     ///
     /// Nothing is kept open: an open file would keep its own deletion from being reported.
     pub fn watch(&self) -> Option<Watch> {
-        let live = |path: &Path| Some(Watch::new(path)).filter(Watch::is_live);
         let inside = self.inner.layout == Layout::Directory && !WATCHES_NAMES;
-        let record = if inside { live(&self.path().join(directory::OWNER_FILE)) } else { None };
+        let record =
+            if inside { self.sys().watch(&self.path().join(directory::OWNER_FILE)) } else { None };
         // An ownerless lock directory is watched itself.
-        record.or_else(|| live(self.path()))
+        record.or_else(|| self.sys().watch(self.path()))
     }
 
     pub(crate) fn sys(&self) -> &S {

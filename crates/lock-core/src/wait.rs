@@ -9,8 +9,15 @@ use std::time::Duration;
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
+        mod hub;
         mod inotify;
-        use inotify as events;
+        use hub as events;
+        use inotify as source;
+    } else if #[cfg(any(target_os = "macos", target_os = "freebsd"))] {
+        mod hub;
+        mod kqueue;
+        use hub as events;
+        use kqueue as source;
     } else if #[cfg(windows)] {
         mod windows;
         use windows as events;
@@ -21,7 +28,7 @@ cfg_if::cfg_if! {
 }
 
 /// Keeps the process's file events from changing; see [`crate::fork`].
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep() -> crate::fork::Kept {
     events::keep()
 }
@@ -55,7 +62,7 @@ impl Signal {
     }
 
     /// Wakes whoever waits.
-    #[cfg(any(target_os = "linux", windows))]
+    #[cfg(any(unix, windows))]
     fn set(&self) {
         let mut state = self.state();
         state.set = true;
@@ -74,8 +81,7 @@ pub struct Watch {
     signal: Arc<Signal>,
     /// The end of a process sets the signal, too. Goes first: giving it back takes 11 ms under
     /// Wine while the directory is on its way back.
-    #[cfg(windows)]
-    process: Option<windows::ProcessEnd>,
+    _process: Option<events::ProcessEnd>,
     registration: Option<events::Registration>,
 }
 
@@ -89,20 +95,15 @@ impl Watch {
     pub fn new(path: &Path) -> Self {
         let signal = Arc::new(Signal::default());
         let registration = events::watch(path, &signal);
-        Self {
-            signal,
-            registration,
-            #[cfg(windows)]
-            process: None,
-        }
+        Self { signal, _process: None, registration }
     }
 
     /// Watches the end of the process that owns the lock as well, where the system tells nobody
     /// that a file was closed. `pid` names a process that was just seen running.
-    #[cfg(windows)]
-    pub(crate) fn and_end_of(mut self, pid: u32) -> Self {
-        self.process = windows::ProcessEnd::watch(pid, &self.signal);
-        self
+    #[must_use]
+    pub(crate) fn and_end_of(self, pid: u32) -> Self {
+        let process = events::watch_process(pid, &self.signal);
+        Self { _process: process, ..self }
     }
 
     /// Whether events can be expected at all; otherwise only time passes.

@@ -104,6 +104,25 @@ fn a_reader_of_unknown_time_namespace_does_not_trust_its_own_clock() {
 }
 
 #[rstest]
+#[case(OwnerKind::Macos, OwnerKind::Macos, Monotonic)]
+#[case(OwnerKind::Windows, OwnerKind::Windows, Monotonic)]
+#[case::does_not_say(OwnerKind::Linux, OwnerKind::Linux, Wall)]
+#[case::nobody_knows(OwnerKind::Other("plan9".into()), OwnerKind::Other("plan9".into()), Wall)]
+#[case::two_systems(OwnerKind::Macos, OwnerKind::Windows, Wall)]
+#[case::two_systems(OwnerKind::Linux, OwnerKind::Macos, Wall)]
+fn without_time_namespaces_a_boot_has_one_clock(
+    #[case] owner: OwnerKind,
+    #[case] here: OwnerKind,
+    #[case] by: AgeClock,
+) {
+    let record = LockRecord { owner: Some(OwnerId::bare(owner, 7)), ..ours() };
+    let clock = clock(70, 60);
+    let now = Now { clock: &clock, server: None };
+    let held = held_for(&record, &OwnerId::bare(here, 8), (Same, Same), FsClass::Local, None, now);
+    assert_eq!(held.map(|(_, clock)| clock), Some(by));
+}
+
+#[rstest]
 #[case::passed(60, Some((60, Wall)))]
 #[case::now(0, Some((0, Wall)))]
 #[case::in_the_future(-60, Some((0, Wall)))]

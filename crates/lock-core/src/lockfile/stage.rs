@@ -37,7 +37,7 @@ impl<S: Sys> Stage<S> {
                 Err(e) => return Err(e),
             }
         }
-        let name = litter::stage_name(lock.path());
+        let name = litter::stage_name(lock.sys(), lock.path());
         let file = lock.sys().create_new(lock.at(&name))?;
         let staged = Self::lock(lock, file, Some(name.clone()));
         if !matches!(staged, Ok(Some(_))) {
@@ -98,7 +98,7 @@ impl<S: Sys> DirStage<S> {
     /// Stages a lock directory beside the lock. `None`: swept; start again.
     pub(super) fn create(lock: &LockFile<S>) -> io::Result<Option<Self>> {
         let sys = lock.sys();
-        let name = litter::stage_name(lock.path());
+        let name = litter::stage_name(lock.sys(), lock.path());
         sys.create_dir(lock.at(&name))?;
         let swept = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
         let dir = match sys.open_dir(lock.at(&name)) {

@@ -16,6 +16,10 @@ use sys::{Completion, Directory, Port};
 
 pub(super) use sys::ProcessEnd;
 
+pub(super) fn watch_process(pid: u32, signal: &Arc<Signal>) -> Option<ProcessEnd> {
+    ProcessEnd::watch(pid, signal)
+}
+
 /// The port, and the directories whose events come to it, each under a number of its own.
 struct Hub {
     port: Arc<Port>,
@@ -168,7 +172,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for _ in 0..200 {
             let watch = Watch::new(&dir.path().join("s.lock")).and_end_of(std::process::id());
-            assert!(watch.process.is_some());
+            assert!(watch._process.is_some());
         }
     }
 

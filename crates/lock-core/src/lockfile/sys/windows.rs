@@ -283,7 +283,7 @@ impl Sys for Native {
         if is_litter {
             return self.delete(at, |kind| kind == FileKind::Regular);
         }
-        let tombstone = litter::tombstone_name(at.name);
+        let tombstone = litter::tombstone_name(self, at.name);
         let tombstone = Place { dir: at.dir, name: &tombstone };
         self.move_to(file, tombstone)?;
         match self.delete(tombstone, |kind| kind == FileKind::Regular) {
@@ -356,7 +356,7 @@ impl Sys for Native {
         let wide = |path: &Path| Wide::of_path(path).ok();
         let (directory, tombstone) = match directory {
             Some((directory, tombstone)) => (Some(wide(directory)?), wide(tombstone)?),
-            None => (None, wide(&litter::tombstone_name(at))?),
+            None => (None, wide(&litter::tombstone_name(self, at))?),
         };
         Slot::hold(file, facts, Paths { record: wide(at)?, tombstone, directory })
     }
