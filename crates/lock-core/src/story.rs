@@ -17,7 +17,7 @@ use crate::assess::Assessment;
 use crate::identity::OwnerKind;
 use crate::lockfile::Layout;
 use crate::policy::{Action, Decision};
-use crate::record::{self, LockRecord};
+use crate::record::LockRecord;
 use crate::verdict::{DeathProof, Doubt, Life, Verdict};
 
 impl Assessment {
@@ -73,9 +73,13 @@ impl Assessment {
                     plain(self.owner().map_or("unknown", |o| o.kind.as_str()))
                 ),
                 Doubt::OtherPlatform => format!(
-                    "{who} cannot be judged here: its record is of version {}, which this program \
-                     does not know",
-                    self.record.as_ref().map_or(0, |record| record.version)
+                    "{who} cannot be judged here: its record {}",
+                    match self.record.as_ref().and_then(|record| record.version) {
+                        Some(version) => {
+                            format!("is of version {version}, which this program does not know")
+                        }
+                        None => "does not say of which version it is".to_owned(),
+                    }
                 ),
                 Doubt::BootUnknown if self.names_machines() => {
                     format!("{who} cannot be verified: the id of the machine is not known")
@@ -168,10 +172,9 @@ impl Assessment {
     /// Whether the owner is on another kind of system, so that nothing in its record but its
     /// promise means anything here.
     fn is_of_another_system(&self) -> bool {
-        let known = |record: &LockRecord| record.version <= record::VERSION;
         self.owner().is_some()
             && !self.evidence.interpretable
-            && self.record.as_ref().is_some_and(known)
+            && self.record.as_ref().is_some_and(LockRecord::is_understood)
     }
 
     /// Whether what stands for a boot id names a machine instead, as on Windows.
