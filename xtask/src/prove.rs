@@ -13,6 +13,8 @@ mod chaos;
 mod crash;
 mod fuzz;
 #[cfg(target_os = "linux")]
+mod peers;
+#[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
 mod tracer;
@@ -35,6 +37,13 @@ pub(crate) enum Proof {
     Actor(actors::Given),
     /// Damaged and hostile bytes for everything that reads them: records, parsers, the tool.
     Fuzz(fuzz::Options),
+    /// Eight processes and one dead owner's lock: ours, and the peers as their registries ship them.
+    #[cfg(target_os = "linux")]
+    Peers(peers::Options),
+    /// Our contender among the peers: this program, started by itself.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    PeersContender(peers::Contender),
 }
 
 /// What every change has to pass.
@@ -51,5 +60,9 @@ pub(crate) fn run(proof: Proof) -> Result<()> {
         #[cfg(target_os = "linux")]
         Proof::Actor(given) => actors::act(&given),
         Proof::Fuzz(options) => fuzz::run(&options),
+        #[cfg(target_os = "linux")]
+        Proof::Peers(options) => peers::run(&options),
+        #[cfg(target_os = "linux")]
+        Proof::PeersContender(given) => peers::act(&given),
     }
 }
