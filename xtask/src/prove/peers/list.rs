@@ -80,7 +80,8 @@ pub(super) const PEERS: &[Peer] = &[
         "openclaw-algorithm",
         From::Node,
         "-",
-        "OpenClaw's session lock, re-implemented from its description: judge, unlink, create",
+        "OpenClaw's session lock, re-implemented from its description: judge, unlink, create; without \
+         the guard file of later versions",
     ),
     peer("pidlock", From::Crates, "pidlock", "crate: pid file; tried every 10 ms"),
     peer("fslock", From::Crates, "fslock", "crate: kernel lock with pid; tried every 10 ms"),

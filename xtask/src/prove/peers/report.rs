@@ -21,9 +21,11 @@ pub(super) struct Row {
     pub(super) rounds: u32,
     /// Rounds in which two held at once.
     pub(super) double: u32,
+    /// The same of as many rounds in which nobody had left a lock.
+    pub(super) double_without_stale: u32,
     /// Rounds in which nobody got the lock within the limit.
     pub(super) nobody: u32,
-    /// Contenders, of eight a round, that did not get it.
+    /// Contenders, of eight in each round of either kind, that did not get it.
     pub(super) without: u32,
     pub(super) why_without: BTreeMap<String, u32>,
     /// From the common beginning to the first holder.
@@ -48,7 +50,8 @@ impl Row {
 
     /// What must not be, of ours.
     fn broken(&self) -> bool {
-        let bad = self.double > 0 || self.without > 0 || self.error.is_some();
+        let double = self.double > 0 || self.double_without_stale > 0;
+        let bad = double || self.without > 0 || self.error.is_some();
         self.ours && (bad || self.rounds == 0)
     }
 }
@@ -65,8 +68,8 @@ fn median(times: &[Duration]) -> Option<f64> {
 
 pub(super) fn print(rows: &[Row], json: bool, markdown: Option<&Path>) -> Result<()> {
     eprintln!(
-        "\n{:<20} {:<14} {:>7} {:>12} {:>7} {:>9} {:>10}",
-        "peer", "version", "rounds", "two holders", "nobody", "without", "takeover"
+        "\n{:<20} {:<14} {:>7} {:>12} {:>10} {:>7} {:>9} {:>10}",
+        "peer", "version", "rounds", "two holders", "(control)", "nobody", "without", "takeover"
     );
     for row in rows {
         let note = match (&row.not_run, &row.error) {
@@ -80,16 +83,21 @@ pub(super) fn print(rows: &[Row], json: bool, markdown: Option<&Path>) -> Result
                 .join(", "),
         };
         eprintln!(
-            "{:<20} {:<14} {:>7} {:>12} {:>7} {:>9} {:>10}  {note}",
+            "{:<20} {:<14} {:>7} {:>12} {:>10} {:>7} {:>9} {:>10}  {note}",
             row.peer,
             row.version,
             row.rounds,
             row.double,
+            row.double_without_stale,
             row.nobody,
             row.without,
             row.takeover()
         );
     }
+    eprintln!(
+        "Each round: eight processes, one lock of a killed owner, each takes it once; in the control \
+         rounds, as many, there is no such lock."
+    );
     if json {
         println!("{}", serde_json::to_string_pretty(rows)?);
     }
@@ -108,16 +116,16 @@ pub(super) fn print(rows: &[Row], json: bool, markdown: Option<&Path>) -> Result
 
 fn table(rows: &[Row]) -> String {
     let mut text =
-        "| lock | version | rounds | with two holders | without any holder | median takeover |\n\
-                    |---|---|---|---|---|---|\n"
+        "| lock | version | rounds | with two holders | the same without a stale lock | without any holder | median takeover |\n\
+                    |---|---|---|---|---|---|---|\n"
             .to_owned();
     for row in rows {
-        let Row { peer, version, rounds, double, nobody, .. } = row;
+        let Row { peer, version, rounds, double, double_without_stale, nobody, .. } = row;
         let _ = match &row.not_run {
-            Some(why) => writeln!(text, "| {peer} | | not run ({why}) | | | |"),
+            Some(why) => writeln!(text, "| {peer} | | not run ({why}) | | | | |"),
             None => writeln!(
                 text,
-                "| {peer} | {version} | {rounds} | {double} | {nobody} | {} |",
+                "| {peer} | {version} | {rounds} | {double} | {double_without_stale} | {nobody} | {} |",
                 row.takeover()
             ),
         };

@@ -37,13 +37,16 @@ fn storm(peer: &Peer, rounds: u32, row: &mut Row) -> Result<()> {
         crew.push(member);
     }
     let started = Instant::now();
-    for round in 0..rounds {
-        if started.elapsed() > LONGEST && !peer.ours {
+    // Every other one without the dead owner's lock: what breaks then has another cause.
+    for (round, stale) in (0..rounds).flat_map(|round| [(round, true), (round, false)]) {
+        if started.elapsed() > LONGEST && stale && !peer.ours {
             break;
         }
         // A path of its own: what an earlier round broke does not count again.
-        let path = arena.path().join(format!("{round}.jsonl"));
-        plant(peer, &path)?;
+        let path = arena.path().join(format!("{round}-{stale}.jsonl"));
+        if stale {
+            plant(peer, &path)?;
+        }
         let start = now() + LEAD;
         let order = format!(
             "{} {} {} {}",
@@ -63,7 +66,7 @@ fn storm(peer: &Peer, rounds: u32, row: &mut Row) -> Result<()> {
                 Err(why) => *without.entry(why).or_insert(0) += 1,
             }
         }
-        row.judge(start, spans, without);
+        row.judge(stale, start, spans, without);
     }
     Ok(())
 }
@@ -71,18 +74,23 @@ fn storm(peer: &Peer, rounds: u32, row: &mut Row) -> Result<()> {
 impl Row {
     fn judge(
         &mut self,
+        stale: bool,
         start: Duration,
         mut spans: Vec<(u64, u64)>,
         without: BTreeMap<String, u32>,
     ) {
-        self.rounds += 1;
         spans.sort_unstable();
-        self.double += u32::from(overlap(&spans));
-        self.nobody += u32::from(spans.is_empty());
-        self.without += without.values().sum::<u32>();
         for (why, times) in without {
+            self.without += times;
             *self.why_without.entry(why).or_default() += times;
         }
+        if !stale {
+            self.double_without_stale += u32::from(overlap(&spans));
+            return;
+        }
+        self.rounds += 1;
+        self.double += u32::from(overlap(&spans));
+        self.nobody += u32::from(spans.is_empty());
         if let Some((first, _)) = spans.first() {
             self.takeovers.push(Duration::from_nanos(*first).saturating_sub(start));
         }
