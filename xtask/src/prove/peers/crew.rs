@@ -13,6 +13,15 @@ use super::list::Peer;
 /// How long a process may take to start, or to answer after its limit.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// When a contender had the lock: nanoseconds of `CLOCK_MONOTONIC`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub(super) begin: u64,
+    pub(super) end: u64,
+    /// It says itself that somebody took it away meanwhile. Only ours are asked.
+    pub(super) lost: bool,
+}
+
 /// One process, and what it says, line by line.
 pub(super) struct Member {
     child: Child,
@@ -56,11 +65,16 @@ impl Member {
     }
 
     /// The span in which it held the lock, or why it never did.
-    pub(super) fn span(&self, limit: Duration) -> Result<Result<(u64, u64), String>> {
+    pub(super) fn span(&self, limit: Duration) -> Result<Result<Span, String>> {
         let answer = self.answer(limit + PATIENCE)?;
         let words: Vec<_> = answer.split(' ').collect();
         match words[..] {
-            ["held", begin, end] => Ok(Ok((begin.parse()?, end.parse()?))),
+            ["held", begin, end] => {
+                Ok(Ok(Span { begin: begin.parse()?, end: end.parse()?, lost: false }))
+            }
+            ["held", begin, end, "lost"] => {
+                Ok(Ok(Span { begin: begin.parse()?, end: end.parse()?, lost: true }))
+            }
             ["without", why] => Ok(Err(why.to_owned())),
             _ => bail!("a contender said {answer:?}"),
         }

@@ -64,10 +64,11 @@ fn contend(which: Which) -> Result<()> {
             times = Some((begin, now()));
         });
         match (outcome, times) {
-            (Ok(()), Some((begin, end))) => {
-                println!("held {} {}", begin.as_nanos(), end.as_nanos());
+            (outcome, Some((begin, end))) => {
+                let lost = if outcome.is_err() { " lost" } else { "" };
+                println!("held {} {}{lost}", begin.as_nanos(), end.as_nanos());
             }
-            (outcome, _) => {
+            (outcome, None) => {
                 let why = outcome.err().map(|error| format!("{error:#}")).unwrap_or_default();
                 println!("without {}", why.split_whitespace().collect::<Vec<_>>().join("-"));
             }

@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub(super) nobody: u32,
     /// Contenders, of eight in each round of either kind, that did not get it.
     pub(super) without: u32,
+    /// Sections at whose end the lock was not the holder's any more. Only ours are asked.
+    pub(super) lost: usize,
     pub(super) why_without: BTreeMap<String, u32>,
     /// From the common beginning to the first holder.
     #[serde(serialize_with = "median_ms", rename = "medianTakeoverMs")]
@@ -51,7 +53,7 @@ impl Row {
     /// What must not be, of ours.
     fn broken(&self) -> bool {
         let double = self.double > 0 || self.double_without_stale > 0;
-        let bad = double || self.without > 0 || self.error.is_some();
+        let bad = double || self.lost > 0 || self.without > 0 || self.error.is_some();
         self.ours && (bad || self.rounds == 0)
     }
 }
@@ -75,6 +77,7 @@ pub(super) fn print(rows: &[Row], json: bool, markdown: Option<&Path>) -> Result
         let note = match (&row.not_run, &row.error) {
             (Some(why), _) => format!("not run ({why})"),
             (None, Some(why)) => format!("stopped: {why}"),
+            (None, None) if row.lost > 0 => format!("lost {} times", row.lost),
             (None, None) => row
                 .why_without
                 .iter()
@@ -106,7 +109,7 @@ pub(super) fn print(rows: &[Row], json: bool, markdown: Option<&Path>) -> Result
     }
     let broken: Vec<_> = rows.iter().filter(|row| row.broken()).map(|row| row.peer).collect();
     if !broken.is_empty() {
-        bail!("two holders, or somebody without the lock: {}", broken.join(", "));
+        bail!("two holders, a lost lock, or somebody without one: {}", broken.join(", "));
     }
     if rows.iter().all(|row| row.rounds == 0) {
         bail!("nothing was run");

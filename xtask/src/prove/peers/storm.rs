@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::crew::{Member, plant};
+use super::crew::{Member, Span, plant};
 use super::list::Peer;
 use super::ours::now;
 use super::report::Row;
@@ -76,10 +76,11 @@ impl Row {
         &mut self,
         stale: bool,
         start: Duration,
-        mut spans: Vec<(u64, u64)>,
+        mut spans: Vec<Span>,
         without: BTreeMap<String, u32>,
     ) {
         spans.sort_unstable();
+        self.lost += spans.iter().filter(|span| span.lost).count();
         for (why, times) in without {
             self.without += times;
             *self.why_without.entry(why).or_default() += times;
@@ -91,25 +92,30 @@ impl Row {
         self.rounds += 1;
         self.double += u32::from(overlap(&spans));
         self.nobody += u32::from(spans.is_empty());
-        if let Some((first, _)) = spans.first() {
-            self.takeovers.push(Duration::from_nanos(*first).saturating_sub(start));
+        if let Some(first) = spans.first() {
+            self.takeovers.push(Duration::from_nanos(first.begin).saturating_sub(start));
         }
     }
 }
 
 /// Whether two spans, sorted by their beginnings, have time in common.
-fn overlap(spans: &[(u64, u64)]) -> bool {
+fn overlap(spans: &[Span]) -> bool {
     let mut latest = 0;
-    spans.iter().any(|&(begin, end)| {
-        let inside = begin < latest;
-        latest = latest.max(end);
+    spans.iter().any(|span| {
+        let inside = span.begin < latest;
+        latest = latest.max(span.end);
         inside
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::overlap;
+    use super::Span;
+
+    fn overlap(spans: &[(u64, u64)]) -> bool {
+        let span = |&(begin, end)| Span { begin, end, lost: false };
+        super::overlap(&spans.iter().map(span).collect::<Vec<_>>())
+    }
 
     #[test]
     fn spans_overlap_or_do_not() {
