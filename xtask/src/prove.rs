@@ -14,10 +14,12 @@ mod crash;
 mod fuzz;
 #[cfg(target_os = "linux")]
 mod peers;
+mod sim;
 #[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
 mod tracer;
+mod vm;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -25,6 +27,9 @@ use clap::Subcommand;
 /// The proofs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Proof {
+    /// The real protocol over a simulated machine: every interleaving of a few processes, and
+    /// many of more, with crashes, pauses and failing calls; broken protocols must be caught.
+    Sim(sim::Args),
     /// A process is killed at every system call of the protocol; the next one is not kept waiting.
     #[cfg(target_os = "linux")]
     Crash(crash::Options),
@@ -44,6 +49,8 @@ pub(crate) enum Proof {
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     PeersContender(peers::Contender),
+    /// File systems, power cuts and clock steps, in a virtual machine.
+    Vm(vm::Options),
 }
 
 /// What every change has to pass.
@@ -53,6 +60,7 @@ pub(crate) fn everyday() -> Result<()> {
 
 pub(crate) fn run(proof: Proof) -> Result<()> {
     match proof {
+        Proof::Sim(args) => sim::run(&args),
         #[cfg(target_os = "linux")]
         Proof::Crash(options) => crash::run(&options),
         #[cfg(target_os = "linux")]
@@ -64,5 +72,6 @@ pub(crate) fn run(proof: Proof) -> Result<()> {
         Proof::Peers(options) => peers::run(&options),
         #[cfg(target_os = "linux")]
         Proof::PeersContender(given) => peers::act(&given),
+        Proof::Vm(options) => vm::run(&options),
     }
 }

@@ -177,12 +177,20 @@ impl<S: Sys> Bound<S> {
                 lock.remove_record(self.record_place(lock), file, facts)?;
                 lock.remove_emptied(dir)
             }
-            Self::File { dir: Some(dir), file, .. } => {
-                let tombstone = litter::tombstone_name(lock.sys(), lock.path());
-                sys.rename(lock.place(), lock.at(&tombstone))?;
+            Self::File { dir: Some(dir), file, facts } => {
+                let tombstone = litter::tombstone_name(sys, lock.path());
+                match sys.rename(lock.place(), lock.at(&tombstone)) {
+                    // An overlay renames no directory of its lower layer, which is where a lock is
+                    // that came with a container's image.
+                    Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
+                        lock.remove_record(self.record_place(lock), file, facts)?;
+                        return lock.remove_emptied(dir);
+                    }
+                    renamed => renamed?,
+                }
+                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
                 // The path is free. What is left to do is nobody else's business, and a
                 // failure leaves litter for doctor.
-                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
                 let cleared =
                     sys.remove(owner, file).and_then(|()| sys.remove_dir(lock.at(&tombstone)));
                 if let Err(error) = cleared {
@@ -263,10 +271,13 @@ impl<S: Sys> LockFile<S> {
         match sys.remove_dir(self.place()) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                let foreign = sys.list(&dir.dir, 2)?.iter().any(|name| name != OWNER_FILE);
-                // A record alone is a successor's, who made the directory and was held up so
-                // long that this one's owner took it for its own.
-                if foreign { Err(e) } else { Ok(()) }
+                match sys.list(&dir.dir, 2) {
+                    // A record alone is that of a publisher who was held up so long that it took
+                    // this directory for the one that it had made.
+                    Ok(left) if left.iter().any(|name| name != OWNER_FILE) => Err(e),
+                    Err(gone) if gone.kind() != io::ErrorKind::NotFound => Err(gone),
+                    _ => Ok(()),
+                }
             }
             done => done,
         }

@@ -1,0 +1,344 @@
+//! What the threads do, over the real protocol.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use lock_core::lockfile::{Attempt, SectionError, Stamp};
+use lock_core::policy::{Disposition, Policy};
+use lock_core::record::{Dialect, LockRecord};
+use lock_core::{AcquireError, Acquisition, Charge, Guard, LockFile, Request};
+
+use super::machine::{Machine, Status};
+use super::scenario::{Actor, Scenario};
+use super::system::{Simulated, lock_of};
+use super::world::{DIRECTORY, LOCK, Process};
+
+/// How long a holder promises to hold at most. A jump is longer.
+pub(crate) const MAX_HOLD: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// Longer than every grace.
+const LONG_AGO: Duration = Duration::from_secs(3600);
+/// How long a waiter may be late: it naps between its looks.
+const SLACK: Duration = Duration::from_secs(1);
+
+fn policy(promises: bool) -> Policy {
+    Policy {
+        proved_dead: Disposition::Reclaim,
+        orphan_self: Disposition::Reclaim,
+        orphan_self_by_age: Disposition::Report,
+        invalid_created_at: Disposition::Report,
+        too_old: Disposition::Report,
+        stale_after: Duration::from_secs(1800),
+        hold_exceeded: if promises { Disposition::Reclaim } else { Disposition::Ignore },
+        nameless_grace: Duration::from_secs(30),
+        dated_nameless_grace: None,
+    }
+}
+
+/// One thread.
+struct Player {
+    machine: Machine,
+    sys: Simulated,
+    process: Process,
+    lock: LockFile<Simulated>,
+    promises: bool,
+}
+
+/// Runs a thread to its end.
+pub(crate) fn play(machine: Machine, scenario: &Scenario, process: Process, actor: Actor) {
+    let player = Player {
+        sys: Simulated::new(&machine, process),
+        lock: lock_of(&machine, process, scenario.layout),
+        machine,
+        process,
+        promises: scenario.promises,
+    };
+    match actor {
+        Actor::Locker(rounds) => (0..rounds).for_each(|_| player.take_once(false)),
+        Actor::Renewer => player.take_once(true),
+        Actor::Sharer => player.share(),
+        Actor::Helper => player.help(),
+        Actor::Sweeper => player.sweep(),
+        Actor::OpenClaw => player.follow_other_rules(),
+        Actor::Watchdog => player.watch(),
+        Actor::DiesHolding => {
+            let guard = player.acquire();
+            let _kept = guard;
+            player.machine.die();
+        }
+        Actor::LeavesOwnerless | Actor::LeavesDangling | Actor::LeavesEmpty => player.leave(actor),
+        Actor::Janitor => player.clean_up(),
+    }
+}
+
+impl Player {
+    fn stamp(&self) -> Stamp {
+        let dialect = if self.promises {
+            Dialect::Session { max_hold: MAX_HOLD }
+        } else {
+            Dialect::RuntimeDeps
+        };
+        Stamp { dialect, label: None, inheritable: false }
+    }
+
+    fn acquire(&self) -> Option<Guard<Simulated>> {
+        let request = Request {
+            stamp: self.stamp(),
+            policy: policy(self.promises),
+            timeout: Some(TIMEOUT),
+            reentrant: false,
+            fail_when_stale: false,
+        };
+        let (start, jumped) = {
+            let state = self.machine.state();
+            (state.world.now, state.jumped)
+        };
+        let had = Acquisition::new(self.lock.clone(), request).block(|_, _, _| {});
+        let mut state = self.machine.state();
+        let waited = state.world.now - start - (state.jumped - jumped);
+        if waited > TIMEOUT + SLACK {
+            state.ghost.violated(6, format!("waited {waited:?} of at most {TIMEOUT:?}"));
+        }
+        match had {
+            Ok(guard) => {
+                state.tell(|| "acquired".to_owned());
+                state.acquired(guard.record().id.as_deref());
+                Some(guard)
+            }
+            Err(error) => {
+                state.tell(|| match &error {
+                    AcquireError::Lock(error) => format!("not acquired: {error:?}"),
+                    AcquireError::Contended(what) => {
+                        format!("not acquired: {:?} {:?}", what.assessment.verdict, what.obstacle)
+                    }
+                });
+                state.gave_up();
+                None
+            }
+        }
+    }
+
+    /// A fenced write: three steps that nobody may interrupt.
+    fn write(&self, guard: &Guard<Simulated>) {
+        let id = guard.record().id.clone();
+        let wrote = guard.section(TIMEOUT, || {
+            for (step, writing) in [("write a", true), ("write b", true), ("write c", false)] {
+                let Ok(mut state) = self.machine.turn(step) else { return };
+                state.note(step, 0);
+                state.tell(|| step.to_owned());
+                state.writes(id.as_deref(), writing);
+            }
+        });
+        let mut state = self.machine.state();
+        state.tell(|| format!("section: {wrote:?}"));
+        if let Err(SectionError::Nested | SectionError::Forked) = wrote {
+            state.ghost.violated(5, format!("a section of its own is refused: {wrote:?}"));
+        }
+    }
+
+    fn release(&self, guard: Guard<Simulated>) {
+        let id = guard.record().id.clone();
+        self.machine.state().releasing(id.as_deref());
+        let outcome = guard.release();
+        self.machine.state().released(id.as_deref(), &outcome);
+    }
+
+    fn take_once(&self, renew: bool) {
+        let Some(guard) = self.acquire() else { return };
+        if renew {
+            let renewed = guard.extend(MAX_HOLD * 3);
+            self.machine.state().tell(|| format!("extend: {renewed:?}"));
+        }
+        self.write(&guard);
+        self.release(guard);
+    }
+
+    fn share(&self) {
+        let Some(guard) = self.acquire() else { return };
+        let guard = Arc::new(guard);
+        {
+            let mut state = self.machine.state();
+            state.processes[self.process].shared = Some(Arc::clone(&guard));
+        }
+        self.write(&guard);
+        drop(self.machine.state().processes[self.process].shared.take());
+        let mut guard = guard;
+        loop {
+            match Arc::try_unwrap(guard) {
+                Ok(guard) => return self.release(guard),
+                Err(shared) => guard = shared,
+            }
+            if self.machine.turn("wait for helpers").is_err() {
+                return;
+            }
+            if Arc::strong_count(&guard) > 1 {
+                self.machine.sleep(TIMEOUT);
+            }
+        }
+    }
+
+    fn help(&self) {
+        for _ in 0..2 {
+            let shared = {
+                let Ok(mut state) = self.machine.turn("ask for the guard") else { return };
+                let shared = state.processes[self.process].shared.clone();
+                state.note("ask for the guard", u64::from(shared.is_some()));
+                shared
+            };
+            if let Some(guard) = shared {
+                self.write(&guard);
+                drop(guard);
+                return;
+            }
+            self.machine.sleep(TIMEOUT);
+        }
+    }
+
+    fn sweep(&self) {
+        let sweeping = Policy { hold_exceeded: Disposition::Ignore, ..policy(self.promises) };
+        let _ = self.lock.tend(&sweeping, true);
+        let _ = self.lock.sweep_litter(true);
+    }
+
+    /// The same watchdog as everywhere, on this machine's clock.
+    fn watch(&self) {
+        // Only differences between such times ever matter.
+        let start = Instant::now();
+        let mut charges: Vec<Charge> = Vec::new();
+        loop {
+            let (now, alone) = {
+                let mut state = self.machine.state();
+                charges.append(&mut state.processes[self.process].charges);
+                (state.world.now, state.siblings_are_done())
+            };
+            if alone {
+                return;
+            }
+            let mut next: Option<Instant> = None;
+            charges.retain_mut(|charge| {
+                let again = charge.tend(start + now, Waker::noop());
+                next = next.into_iter().chain(again).min();
+                again.is_some()
+            });
+            self.machine.tend_until(next.map(|at| at - start));
+        }
+    }
+
+    fn leave(&self, what: Actor) {
+        let path = Path::new(DIRECTORY).join(LOCK);
+        let mut state = self.machine.state();
+        let world = &mut state.world;
+        let made = match what {
+            Actor::LeavesEmpty => {
+                world.create_new(self.process, None, &path).map(|file| world.close(file))
+            }
+            _ => world.create_dir(self.process, None, &path),
+        };
+        assert!(made.is_ok(), "nothing is there yet");
+        if what == Actor::LeavesDangling {
+            assert!(world.dangle(self.process, &path.join("owner.json")).is_ok());
+        }
+        world.now += LONG_AGO;
+    }
+
+    /// OpenClaw: creates the file, then writes it; removes what it holds for dead by its path.
+    fn follow_other_rules(&self) {
+        let path = Path::new(DIRECTORY).join(LOCK);
+        let told = || "by OpenClaw's rules".to_owned();
+        for _ in 0..8 {
+            let created = self.sys.call("create_new", told, |state| {
+                Ok((state.world.create_new(self.process, None, &path)?, 0))
+            });
+            let Ok(file) = created else {
+                self.look_by_other_rules(&path);
+                self.machine.sleep(TIMEOUT / 4);
+                continue;
+            };
+            let record = format!(
+                "{{\"pid\": {}, \"createdAt\": \"2026-11-20T23:59:59.123Z\", \"starttime\": {}}}\n",
+                100 + self.process,
+                self.process
+            );
+            for part in [0, record.len() / 2] {
+                let _ = self.sys.call("write", told, |state| {
+                    state.append(file, part, &record.as_bytes()[part..part + record.len() / 2]);
+                    Ok(((), 0))
+                });
+            }
+            self.machine.state().foreign_hold(false);
+            for step in ["write a", "write b"] {
+                let _ = self.sys.call(step, told, |_| Ok(((), 0)));
+            }
+            self.machine.state().foreign_hold(true);
+            let _ = self.sys.call("remove", told, |state| {
+                state.world.close(file);
+                Ok((state.world.remove(None, &path)?, 0))
+            });
+            return;
+        }
+    }
+
+    fn look_by_other_rules(&self, path: &Path) {
+        let read = self.sys.call(
+            "read",
+            || "by OpenClaw's rules".to_owned(),
+            |state| {
+                let (bytes, tag) = state.world.content(state.world.resolve(None, path)?);
+                Ok((bytes.to_vec(), tag))
+            },
+        );
+        let pid =
+            read.ok().and_then(|bytes| LockRecord::parse(&bytes)?.owner).map(|owner| owner.pid);
+        let Some(owner) = pid else { return };
+        let _ = self.sys.call(
+            "remove if dead",
+            || format!("pid {owner}"),
+            |state| {
+                let dead = state.processes.get(owner as usize - 100).is_none_or(|there| there.dead);
+                if dead {
+                    state.world.remove(None, path)?;
+                }
+                Ok(((), u64::from(dead)))
+            },
+        );
+    }
+
+    /// Whatever happened, one sweep leaves nothing behind, and the lock can be had at once.
+    fn clean_up(&self) {
+        self.machine.state().world.now += LONG_AGO;
+        self.sweep();
+        let left = self.machine.state().world.paths();
+        if !left.is_empty() {
+            self.machine
+                .state()
+                .ghost
+                .violated(2, format!("after a sweep there is still {left:?}"));
+        }
+        match self.lock.attempt(&self.stamp()) {
+            Ok(Attempt::Acquired(guard)) => {
+                self.machine.state().acquired(guard.record().id.as_deref());
+                self.release(guard);
+            }
+            not => {
+                let what = format!("after everybody is gone the lock cannot be had: {not:?}");
+                self.machine.state().ghost.violated(2, what);
+            }
+        }
+        let left = self.machine.state().world.paths();
+        if !left.is_empty() {
+            self.machine.state().ghost.violated(2, format!("a release leaves {left:?}"));
+        }
+    }
+}
+
+impl super::machine::State {
+    /// Whether the watchdog of the current process has nobody left to look after.
+    pub(crate) fn siblings_are_done(&self) -> bool {
+        let me = self.me();
+        self.threads.iter().enumerate().all(|(thread, other)| {
+            thread == self.current || other.process != me || other.status == Status::Done
+        })
+    }
+}
