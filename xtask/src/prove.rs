@@ -12,6 +12,8 @@ mod chaos;
 #[cfg(target_os = "linux")]
 mod crash;
 mod fuzz;
+#[cfg(target_os = "linux")]
+mod peers;
 mod sim;
 #[cfg(target_os = "linux")]
 mod identity;
@@ -47,6 +49,13 @@ pub(crate) enum Proof {
     Actor(actors::Given),
     /// Damaged and hostile bytes for everything that reads them: records, parsers, the tool.
     Fuzz(fuzz::Options),
+    /// Eight processes and one dead owner's lock: ours, and the peers as their registries ship them.
+    #[cfg(target_os = "linux")]
+    Peers(peers::Options),
+    /// Our contender among the peers: this program, started by itself.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    PeersContender(peers::Contender),
     /// File systems, power cuts and clock steps, in a virtual machine.
     Vm(vm::Options),
 }
@@ -68,6 +77,10 @@ pub(crate) fn run(proof: Proof) -> Result<()> {
         #[cfg(target_os = "linux")]
         Proof::Actor(given) => actors::act(&given),
         Proof::Fuzz(options) => fuzz::run(&options),
+        #[cfg(target_os = "linux")]
+        Proof::Peers(options) => peers::run(&options),
+        #[cfg(target_os = "linux")]
+        Proof::PeersContender(given) => peers::act(&given),
         Proof::Vm(options) => vm::run(&options),
     }
 }
