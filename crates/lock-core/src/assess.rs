@@ -20,8 +20,7 @@ use crate::verdict::Verdict;
 /// By which clock the time since acquisition was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgeClock {
-    /// `CLOCK_MONOTONIC` of this boot, or Windows' unbiased interrupt time: excludes suspend,
-    /// cannot be set.
+    /// The [monotonic](crate::Clock::monotonic) clock of this boot.
     Monotonic,
     /// Two times stamped by the file server.
     FileTimes,

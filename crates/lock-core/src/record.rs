@@ -65,7 +65,7 @@ pub struct LockRecord {
     /// How many times the owner renewed its promise: by one byte of white space after the
     /// record each, which every reader skips. Records of ours only.
     pub renewals: u32,
-    /// The owner's `CLOCK_MONOTONIC` at acquisition (excludes suspend, counts from boot).
+    /// The owner's [monotonic](crate::Clock::monotonic) clock at acquisition.
     pub monotonic: Option<Duration>,
     /// Names this acquisition; no two acquisitions share one.
     pub id: Option<String>,

@@ -4,6 +4,7 @@
 //! everywhere.
 
 mod findings;
+mod owner;
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -13,8 +14,10 @@ pub use findings::{Finding, Source};
 
 use crate::acquire::Contention;
 use crate::assess::Assessment;
+use crate::identity::OwnerKind;
 use crate::lockfile::Layout;
 use crate::policy::{Action, Decision};
+use crate::record::{self, LockRecord};
 use crate::verdict::{DeathProof, Doubt, Life, Verdict};
 
 impl Assessment {
@@ -43,6 +46,9 @@ impl Assessment {
                 DeathProof::LockReleased => {
                     format!("{who} let go of it or died: nobody holds the kernel lock")
                 }
+                DeathProof::Rebooted if self.names_machines() => {
+                    format!("{who} is gone: it was on another machine, which had this disk then")
+                }
                 DeathProof::Rebooted => format!("{who} is gone: the machine was booted since"),
                 DeathProof::NoSuchProcess => format!("{who} is dead: there is no such process"),
                 DeathProof::Exited => {
@@ -62,21 +68,32 @@ impl Assessment {
                     Some(why) => format!("it names no owner: {why}"),
                     None => "it names no owner: there is no usable pid in it".to_owned(),
                 },
-                Doubt::OtherPlatform => format!(
-                    "{who} is of a kind that cannot be judged here ({})",
+                Doubt::OtherPlatform if self.is_of_another_system() => format!(
+                    "{who} is, or was, on another kind of system ({}), and cannot be judged here",
                     plain(self.owner().map_or("unknown", |o| o.kind.as_str()))
                 ),
+                Doubt::OtherPlatform => format!(
+                    "{who} cannot be judged here: its record is of version {}, which this program \
+                     does not know",
+                    self.record.as_ref().map_or(0, |record| record.version)
+                ),
+                Doubt::BootUnknown if self.names_machines() => {
+                    format!("{who} cannot be verified: the id of the machine is not known")
+                }
                 Doubt::BootUnknown => format!(
                     "{who} cannot be verified: a boot id is missing or is not the kernel's own"
+                ),
+                Doubt::OtherHost if self.names_machines() => format!(
+                    "{who} belongs to another machine, which may be using this file system too"
                 ),
                 Doubt::OtherHost => format!(
                     "{who} belongs to another boot, and other machines may be using this file system"
                 ),
                 Doubt::NamespaceUnknown => {
-                    format!("{who} cannot be verified: its pid namespace is not known")
+                    format!("{who} cannot be verified: its {} is not known", self.pid_space())
                 }
                 Doubt::OtherPidNamespace => {
-                    format!("{who} lives, or lived, in another pid namespace")
+                    format!("{who} lives, or lived, in another {}", self.pid_space())
                 }
                 Doubt::ProcessUnknown => {
                     format!("{who} cannot be verified: the system does not show its process")
@@ -148,6 +165,28 @@ impl Assessment {
 }
 
 impl Assessment {
+    /// Whether the owner is on another kind of system, so that nothing in its record but its
+    /// promise means anything here.
+    fn is_of_another_system(&self) -> bool {
+        let known = |record: &LockRecord| record.version <= record::VERSION;
+        self.owner().is_some()
+            && !self.evidence.interpretable
+            && self.record.as_ref().is_some_and(known)
+    }
+
+    /// Whether what stands for a boot id names a machine instead, as on Windows.
+    fn names_machines(&self) -> bool {
+        self.owner().is_some_and(|owner| owner.kind == OwnerKind::Windows)
+    }
+
+    /// What the owner's pid means something in.
+    fn pid_space(&self) -> &'static str {
+        match self.owner().map(|owner| &owner.kind) {
+            Some(OwnerKind::Windows) => "Windows installation or container",
+            _ => "pid namespace",
+        }
+    }
+
     /// Whether the lock could not even be opened.
     fn is_opaque(&self) -> bool {
         self.unreadable.is_some() && self.ages.file.is_none()

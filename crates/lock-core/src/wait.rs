@@ -18,6 +18,9 @@ cfg_if::cfg_if! {
         mod kqueue;
         use hub as events;
         use kqueue as source;
+    } else if #[cfg(windows)] {
+        mod windows;
+        use windows as events;
     } else {
         mod poll;
         use poll as events;
@@ -76,9 +79,15 @@ impl Signal {
 #[derive(Debug)]
 pub struct Watch {
     signal: Arc<Signal>,
+    /// The end of a process sets the signal, too. Goes first: giving it back takes 11 ms under
+    /// Wine while the directory is on its way back.
+    _process: Option<events::ProcessEnd>,
     registration: Option<events::Registration>,
-    _process: Option<events::Registration>,
 }
+
+/// Whether events come for a name, from the directory it is in, and not for what bears it now.
+/// Where they do, nothing that can be removed is ever kept open to watch it.
+pub(crate) const WATCHES_NAMES: bool = cfg!(windows);
 
 impl Watch {
     /// Starts watching what is at `path` now. Look at the file *after* this, then sleep.
@@ -86,12 +95,13 @@ impl Watch {
     pub fn new(path: &Path) -> Self {
         let signal = Arc::new(Signal::default());
         let registration = events::watch(path, &signal);
-        Self { signal, registration, _process: None }
+        Self { signal, _process: None, registration }
     }
 
-    /// Also takes the end of a process for an event, where the file does not show it.
+    /// Watches the end of the process that owns the lock as well, where the system tells nobody
+    /// that a file was closed. `pid` names a process that was just seen running.
     #[must_use]
-    pub(crate) fn or_end_of(self, pid: u32) -> Self {
+    pub(crate) fn and_end_of(self, pid: u32) -> Self {
         let process = events::watch_process(pid, &self.signal);
         Self { _process: process, ..self }
     }

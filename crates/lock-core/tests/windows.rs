@@ -14,3 +14,5 @@ mod paths;
 mod processes;
 #[path = "windows/support.rs"]
 mod support;
+#[path = "windows/waiting.rs"]
+mod waiting;

@@ -24,7 +24,8 @@
 //! # Limitations
 //!
 //! The lock is advisory. A *stuck* installer holds it for ever, by design: `lockctl deps
-//! inspect` names it, a human kills it or breaks the lock. Linux and Windows only, so far.
+//! inspect` names it, a human kills it or breaks the lock. Linux, Windows and macOS (never
+//! run on a Mac); see [`lock_core`].
 
 mod error;
 mod lock;

@@ -31,9 +31,9 @@
 //!
 //! The lock is advisory. A holder that is past its own promise can lose it to a contender at
 //! any time; [`SessionGuard::append`] and
-//! [`Guard::section`](lock_core::Guard::section) fail then, before a byte is written. Linux and
-//! Windows only, so far. Records of OpenClaw are judged as OpenClaw judges them: by pid, start
-//! time and age.
+//! [`Guard::section`](lock_core::Guard::section) fail then, before a byte is written. Linux,
+//! Windows and macOS (never run on a Mac); see [`lock_core`]. Records of OpenClaw are judged as
+//! OpenClaw judges them: by pid, start time and age.
 
 mod error;
 mod guard;

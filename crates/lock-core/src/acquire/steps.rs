@@ -209,11 +209,11 @@ impl<S: Sys> Acquisition<S> {
         }
         let watch = self.lock.watch()?;
         let e = &assessment.evidence;
-        // A pid that is this kernel's, and somebody's.
+        // A pid that means something here, and is another process's.
         let is_here = e.boot == Comparison::Same && e.namespace == Comparison::Same;
         match assessment.owner() {
-            Some(owner) if is_here && e.process == Process::Running => {
-                Some(watch.or_end_of(owner.pid))
+            Some(owner) if is_here && e.process == Process::Running && e.own == Own::Other => {
+                Some(watch.and_end_of(owner.pid))
             }
             _ => Some(watch),
         }

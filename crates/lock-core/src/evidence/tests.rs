@@ -1,5 +1,7 @@
 //! What is gathered from a record, this process and the file, one fact at a time.
 
+mod platforms;
+
 use super::*;
 use crate::identity::{BootId, OwnerKind, PidNamespace};
 use crate::record::KernelLockClaim;

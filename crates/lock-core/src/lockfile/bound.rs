@@ -263,10 +263,13 @@ impl<S: Sys> LockFile<S> {
         match sys.remove_dir(self.place()) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                let foreign = sys.list(&dir.dir, 2)?.iter().any(|name| name != OWNER_FILE);
-                // A record alone is a successor's, who made the directory and was held up so
-                // long that this one's owner took it for its own.
-                if foreign { Err(e) } else { Ok(()) }
+                match sys.list(&dir.dir, 2) {
+                    // A record alone is that of a publisher who was held up so long that it took
+                    // this directory for the one that it had made.
+                    Ok(left) if left.iter().any(|name| name != OWNER_FILE) => Err(e),
+                    Err(gone) if gone.kind() != io::ErrorKind::NotFound => Err(gone),
+                    _ => Ok(()),
+                }
             }
             done => done,
         }

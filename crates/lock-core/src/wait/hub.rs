@@ -49,13 +49,16 @@ pub(super) struct Registration {
     _keeps: Keeps,
 }
 
+/// The same for a process.
+pub(super) type ProcessEnd = Registration;
+
 /// Watches what is at `path`. `None`: no events can be had (no watches left, no such file).
 pub(super) fn watch(path: &Path, signal: &Arc<Signal>) -> Option<Registration> {
     register(signal, |source| source.watch(path))
 }
 
 /// Watches for the end of a process. `None`: it has ended, or its end shows otherwise.
-pub(super) fn watch_process(pid: u32, signal: &Arc<Signal>) -> Option<Registration> {
+pub(super) fn watch_process(pid: u32, signal: &Arc<Signal>) -> Option<ProcessEnd> {
     register(signal, |source| source.watch_process(pid))
 }
 

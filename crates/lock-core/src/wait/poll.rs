@@ -8,11 +8,13 @@ use super::Signal;
 #[derive(Debug)]
 pub(super) struct Registration;
 
+pub(super) type ProcessEnd = Registration;
+
 pub(super) fn watch(_path: &Path, _signal: &Arc<Signal>) -> Option<Registration> {
     None
 }
 
-pub(super) fn watch_process(_pid: u32, _signal: &Arc<Signal>) -> Option<Registration> {
+pub(super) fn watch_process(_pid: u32, _signal: &Arc<Signal>) -> Option<ProcessEnd> {
     None
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::root::{Inside, lock_of};
-use crate::slow_path;
+use crate::{bottom_up, slow_path};
 
 /// The roles: each takes the root and a number.
 pub(crate) fn act(role: &str, root: &Path, number: &str) {
@@ -23,6 +23,7 @@ pub(crate) fn act(role: &str, root: &Path, number: &str) {
             let seed = number.parse().unwrap();
             slow_path::hammer(root, &format!("p{number}"), seed, 60, false);
         }
+        "bottom-up" => bottom_up::once(root),
         other => panic!("no role {other}"),
     }
 }

@@ -63,6 +63,8 @@ enum Before {
     Nothing,
     /// Nothing, on a file system that cannot rename without clobbering.
     NothingAndNoRenames,
+    /// Nothing, where directories cannot be renamed at all.
+    NothingAndBottomUp,
     DeadOwner,
     Planted(Planted),
 }
@@ -83,6 +85,10 @@ pub(crate) fn before_every_call_on_a_free_root() {
 
 pub(crate) fn before_every_call_without_renames() {
     before_every_call(Before::NothingAndNoRenames);
+}
+
+pub(crate) fn before_every_call_bottom_up() {
+    before_every_call(Before::NothingAndBottomUp);
 }
 
 pub(crate) fn before_every_call_on_a_dead_owners_lock() {
@@ -108,9 +114,14 @@ fn before_every_call(before: Before) {
                 break;
             }
             deaths += 1;
-            if matches!(before, Before::Planted(Planted::Dangling) | Before::NothingAndNoRenames) {
-                // Killed after it removed the link, or before it published into its directory:
-                // that waits out a grace like any ownerless one.
+            if matches!(
+                before,
+                Before::Planted(Planted::Dangling)
+                    | Before::NothingAndNoRenames
+                    | Before::NothingAndBottomUp
+            ) {
+                // Killed after it removed the link, before it published into its directory, or
+                // before it removed that: it waits out a grace like any ownerless one.
                 crate::root::make_old_if_there(&root.lock_dir());
             }
             acquire_at_once(&root, &context);
@@ -132,7 +143,7 @@ fn first_in_protocol(call: &str) -> usize {
 
 fn prepare(root: &Root, before: Before) {
     match before {
-        Before::Nothing | Before::NothingAndNoRenames => {}
+        Before::Nothing | Before::NothingAndNoRenames | Before::NothingAndBottomUp => {}
         Before::DeadOwner => {
             let mut owner = Actor::start("hold", &root.path(), 0);
             assert_eq!(owner.line(), "held\n");
@@ -144,7 +155,8 @@ fn prepare(root: &Root, before: Before) {
 
 fn survives(root: &Root, before: Before, call: &str, nth: usize) -> bool {
     let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
-    let victim = command("once", &root.path(), 0);
+    let role = if matches!(before, Before::NothingAndBottomUp) { "bottom-up" } else { "once" };
+    let victim = command(role, &root.path(), 0);
     let mut strace = Command::new("strace");
     strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call},renameat2")]);
     if matches!(before, Before::NothingAndNoRenames) && call != "renameat2" {

@@ -7,6 +7,8 @@
 #[cfg(target_os = "linux")]
 mod actors;
 #[cfg(target_os = "linux")]
+mod bottom_up;
+#[cfg(target_os = "linux")]
 mod crashes;
 #[cfg(target_os = "linux")]
 mod litter;
@@ -31,7 +33,7 @@ fn main() -> std::process::ExitCode {
 mod linux {
     //! The list of tests.
 
-    use super::{actors, crashes, litter, slow_path, storm};
+    use super::{actors, bottom_up, crashes, litter, slow_path, storm};
     use libtest_mimic::{Arguments, Trial};
     use std::path::Path;
     use std::process::ExitCode;
@@ -48,6 +50,13 @@ mod linux {
         ("slow_path_publication_into_a_tombstone", slow_path::publication_into_a_tombstone),
         ("slow_path_with_a_link_that_lies", slow_path::lying_link),
         ("sluggish_renames", slow_path::threads_with_renames),
+        ("bottom_up_in_threads", bottom_up::threads),
+        ("bottom_up_on_planted_directories", bottom_up::planted),
+        ("bottom_up_late_removal_of_a_successors_directory", bottom_up::successor_holds),
+        ("bottom_up_late_removal_of_an_empty_directory", bottom_up::successor_is_making_its_own),
+        ("bottom_up_publication_into_an_emptied_directory", bottom_up::late_publication),
+        ("bottom_up_foreign_files_stay", bottom_up::foreign_files),
+        ("bottom_up_puts_back_what_is_not_its_own", bottom_up::replaced_meanwhile),
         ("sweep_of_a_stage_that_is_published_meanwhile", litter::published_under_a_sweeper),
         ("sweep_of_a_stage_that_is_being_locked", litter::stager_under_a_sweeper),
         ("sweep_takes_only_what_nobody_owns", litter::only_what_nobody_owns),
@@ -57,6 +66,7 @@ mod linux {
     const TRACED: &[(&str, fn())] = &[
         ("killed_before_every_call_on_a_free_root", crashes::before_every_call_on_a_free_root),
         ("killed_before_every_call_without_renames", crashes::before_every_call_without_renames),
+        ("killed_before_every_call_bottom_up", crashes::before_every_call_bottom_up),
         (
             "killed_before_every_call_on_a_dead_owners_lock",
             crashes::before_every_call_on_a_dead_owners_lock,

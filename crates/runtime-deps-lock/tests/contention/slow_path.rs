@@ -15,7 +15,7 @@ use crate::seam::{Seam, When, acquire, stamp};
 const THREADS: usize = 4;
 
 /// Sleeps now and then, for up to a millisecond, around any system call.
-fn sluggish(seed: u64) -> Seam {
+pub(crate) fn sluggish(seed: u64) -> Seam {
     let state = AtomicU64::new(seed | 1);
     Seam::new(move |_, _| {
         // xorshift: races on the state only make it more random.
@@ -34,8 +34,12 @@ fn sluggish(seed: u64) -> Seam {
 
 /// Takes the lock `times` times over a sluggish system.
 pub(crate) fn hammer(root: &Path, name: &str, seed: u64, times: usize, renames: bool) {
-    let lock_path = root.join(runtime_deps_lock::DEFAULT_LOCK_NAME);
-    let lock = Seam { renames, ..sluggish(seed) }.lock(&lock_path);
+    hammer_over(Seam { renames, ..sluggish(seed) }, root, name, times);
+}
+
+/// The same over any system.
+pub(crate) fn hammer_over(seam: Seam, root: &Path, name: &str, times: usize) {
+    let lock = seam.lock(&root.join(runtime_deps_lock::DEFAULT_LOCK_NAME));
     for n in 0..times {
         let guard = acquire(&lock, Duration::ZERO);
         let inside = Inside::begin(root, format!("{name}-{n}"));
@@ -102,7 +106,7 @@ pub(crate) fn planted() {
 
 /// What one scripted process runs at given system calls, each once.
 #[derive(Default)]
-struct Script(Mutex<Vec<Step>>);
+pub(crate) struct Script(Mutex<Vec<Step>>);
 
 struct Step {
     when: When,
@@ -111,12 +115,17 @@ struct Step {
 }
 
 impl Script {
-    fn at(self, when: When, call: &'static str, run: impl FnOnce() + Send + 'static) -> Self {
+    pub(crate) fn at(
+        self,
+        when: When,
+        call: &'static str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Self {
         self.0.lock().unwrap().push(Step { when, call, run: Box::new(run) });
         self
     }
 
-    fn seam(self) -> Seam {
+    pub(crate) fn seam(self) -> Seam {
         Seam::new(move |when, call| {
             let next = {
                 let mut steps = self.0.lock().unwrap();

@@ -1,7 +1,6 @@
 //! Unixes without byte locks that belong to an open file: there is no lock to take, but locks
 //! can be looked at.
 
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -15,7 +14,7 @@ use crate::filesystem::Filesystem;
 /// locks belong to the process and are dropped when *any* descriptor of the file is closed, also
 /// by a look of another thread; `flock` has one lock for a file, and the protocol needs two.
 pub(super) fn exist() -> io::Result<()> {
-    no().map(|never: Infallible| match never {})
+    no()
 }
 
 fn no<T>() -> io::Result<T> {

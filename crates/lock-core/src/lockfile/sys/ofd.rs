@@ -1,12 +1,12 @@
 //! Open-file-description locks, which rustix does not have.
 //!
 //! Linux has them since 3.15 (`fcntl_locking(2)`). XNU has them with the same meaning and the
-//! same struct as POSIX locks (`bsd/sys/fcntl.h`: 90 to 92): declared for Apple's own use since
-//! macOS 10.13, public and described in `fcntl(2)` since macOS 14. There, `F_OFD_GETLK` needs no
-//! particular access mode either, the last close of the description unlocks, and all kinds of
-//! locks of a file are in one list: somebody's `flock` on a lock file makes its bytes look held.
-//! Where the call is refused (an older kernel, a file system without locks), a lock is published
-//! with a record that claims none.
+//! same struct as POSIX locks (`bsd/sys/fcntl.h`: 90 to 92): for Apple's own use for years, public
+//! and described in `fcntl(2)` since macOS 14. There too `F_OFD_GETLK` asks for no access mode and
+//! the last close of the description unlocks (`bsd/kern/kern_descrip.c`); but all kinds of locks
+//! of a file are in one list, so that somebody's `flock` on a lock file makes its bytes look held.
+//! Where the call is refused (an older kernel: EINVAL; a file system without locks, as macOS
+//! mounts SMB: ENOTSUP), a lock is published with a record that claims none.
 #![allow(unsafe_code, reason = "fcntl takes a pointer to struct flock")]
 
 use std::io;
