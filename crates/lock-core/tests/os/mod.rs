@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 use lock_core::lockfile::sys::{Facts, Native, Place, Sys};
 
 pub(crate) use imp::{
-    Process, append, cpu_time, open_files, remove, rename_new, rename_over, set_directory_modified,
+    Process, append, cpu_time, open_files, remove, remove_tree, rename_new, rename_over,
     threads_named, watches_files,
 };
 
@@ -46,19 +46,24 @@ pub(crate) fn facts(path: &Path) -> Facts {
     Native.stat(Place::absolute(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Sets when a file or a directory was last changed.
+/// `count` times the scale of storms here.
+pub(crate) fn scaled(count: usize) -> usize {
+    (count as f64 * STORM_SCALE).ceil() as usize
+}
+
+/// Sets when a file, a directory or a link itself was last changed.
 pub(crate) fn set_modified(path: &Path, time: SystemTime) {
-    if path.is_dir() {
-        return set_directory_modified(path, time);
-    }
-    let file = std::fs::File::options().write(true).open(path);
-    file.and_then(|file| file.set_modified(time))
-        .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    imp::set_modified(path, time).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }
 
 /// Makes a file or a directory look as if it had been changed so long ago.
 pub(crate) fn make_old(path: &Path, age: Duration) {
     set_modified(path, SystemTime::now() - age);
+}
+
+/// The same for what may be gone meanwhile.
+pub(crate) fn try_make_old(path: &Path, age: Duration) -> bool {
+    imp::set_modified(path, SystemTime::now() - age).is_ok()
 }
 
 /// Ends whatever was started, with the test that started it.

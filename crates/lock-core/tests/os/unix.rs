@@ -97,6 +97,12 @@ pub(crate) fn remove(path: &Path) {
     rustix::fs::unlink(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }
 
+/// Removes a directory and all that is in it, as a human would.
+#[expect(clippy::disallowed_methods, reason = "a test plays the part of everybody else")]
+pub(crate) fn remove_tree(path: &Path) {
+    std::fs::remove_dir_all(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+}
+
 /// Puts a file in another's place as an editor would.
 pub(crate) fn rename_over(from: &Path, to: &Path) {
     rustix::fs::rename(from, to).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
@@ -108,13 +114,12 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
     Native.rename_new(Place::absolute(from), Place::absolute(to))
 }
 
-/// Sets the times of a directory, or of a link itself.
-pub(crate) fn set_directory_modified(path: &Path, time: SystemTime) {
+/// Sets when a file, a directory or a link itself was last changed.
+pub(crate) fn set_modified(path: &Path, time: SystemTime) -> std::io::Result<()> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     let then = Timespec::try_from(since).expect("a time");
     let times = Timestamps { last_access: then, last_modification: then };
-    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
-        .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// Whether a process waits for a file to change, where that can be seen.

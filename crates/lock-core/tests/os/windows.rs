@@ -106,6 +106,13 @@ pub(crate) fn remove(path: &Path) {
     let _ = std::fs::remove_file(aside);
 }
 
+/// Removes a directory and the files in it, as a human would.
+pub(crate) fn remove_tree(path: &Path) {
+    let entries = std::fs::read_dir(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    entries.flatten().for_each(|entry| remove(&entry.path()));
+    patiently(|| std::fs::remove_dir(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+}
+
 /// Puts a file in another's place as an editor would.
 #[expect(clippy::disallowed_methods, reason = "a test plays the part of everybody else")]
 pub(crate) fn rename_over(from: &Path, to: &Path) {
@@ -121,17 +128,13 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
-/// Sets the times of a directory.
-pub(crate) fn set_directory_modified(path: &Path, time: SystemTime) {
+/// Sets when a file or a directory was last changed.
+pub(crate) fn set_modified(path: &Path, time: SystemTime) -> io::Result<()> {
     const FILE_WRITE_ATTRIBUTES: u32 = 0x100;
     const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
-    let opened: io::Result<File> = OpenOptions::new()
-        .access_mode(FILE_WRITE_ATTRIBUTES)
-        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
-        .open(path);
-    opened
-        .and_then(|directory| directory.set_modified(time))
-        .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut options = OpenOptions::new();
+    options.access_mode(FILE_WRITE_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
+    options.open(path)?.set_modified(time)
 }
 
 /// Whether a process waits for a file to change, where that can be seen.

@@ -13,7 +13,9 @@ use lock_core::{AcquireError, ReleaseOutcome};
 
 use crate::contention::{kill_some, wait_for};
 use crate::crew::Orders;
-use crate::journal::{Journal, Tally, check};
+#[cfg(target_os = "linux")]
+use crate::journal::Journal;
+use crate::journal::{Tally, check};
 use crate::mutant::{Altered, File};
 use crate::os;
 use crate::support::{Arena, Terms, acquire, lock_over, scaled, stormy};
