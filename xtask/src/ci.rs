@@ -1,62 +1,34 @@
 //! What must pass before a change lands.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use clap::Args;
 
-pub(crate) fn run() -> Result<()> {
+use crate::tools::{cargo, root, run};
+use crate::{matrix, prove};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    matrix: matrix::Options,
+}
+
+pub(crate) fn check(mut options: Options) -> Result<()> {
     files_open_with_docs()?;
-    cargo(&["fmt", "--all", "--check"], &[])?;
-    let everything = ["--workspace", "--all-features", "--locked"];
-    let with =
-        |first: &[&'static str], last: &[&'static str]| [first, &everything[..], last].concat();
-    cargo(&with(&["clippy", "--all-targets"], &["--", "-D", "warnings"]), &[])?;
-    // The features are additive, and none of them is needed.
-    for library in ["lock-core", "session-lock", "runtime-deps-lock"] {
-        cargo(&["clippy", "-p", library, "--locked", "--", "-D", "warnings"], &[])?;
+    run(&mut cargo(&["fmt", "--all", "--check"])?)?;
+    if !options.matrix.only.is_empty() {
+        return matrix::run(&options.matrix);
     }
-    cargo(&with(&["doc", "--no-deps"], &[]), &[("RUSTDOCFLAGS", "-D warnings")])?;
-    cargo(&with(&["test"], &[]), &[])
+    options.matrix.only = matrix::everyday()?;
+    matrix::run(&options.matrix)?;
+    prove::everyday()
 }
 
 pub(crate) fn bench() -> Result<()> {
     let short = ["--warm-up-time", "1", "--measurement-time", "5"];
-    let bench = ["bench", "-p", "session-lock", "--bench", "uncontended", "--"];
-    cargo(&[&bench[..], &short[..]].concat(), &[])
-}
-
-fn cargo(args: &[&str], env: &[(&str, &str)]) -> Result<()> {
-    eprintln!("+ cargo {}", args.join(" "));
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = with_default_signals(&cargo)
-        .args(args)
-        .envs(env.iter().copied())
-        .current_dir(root()?)
-        .status()
-        .context("cannot run cargo")?;
-    if !status.success() {
-        bail!("cargo {} failed ({status})", args[0]);
-    }
-    Ok(())
-}
-
-/// A job in the background, or under `nohup`, ignores signals, and so does all that it starts. The
-/// tests send those signals. `env` of GNU coreutils undoes that.
-fn with_default_signals(program: &OsStr) -> Command {
-    const DEFAULTS: &str = "--default-signal";
-    let probe = Command::new("env").args([DEFAULTS, "true"]).output();
-    if !probe.is_ok_and(|probe| probe.status.success()) {
-        return Command::new(program);
-    }
-    let mut env = Command::new("env");
-    env.arg(DEFAULTS).arg(program);
-    env
-}
-
-fn root() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in the workspace")
+    let bench = ["bench", "-p", "xtask", "--bench", "uncontended", "--"];
+    run(&mut cargo(&[&bench[..], &short[..]].concat())?)
 }
 
 /// Every source file says in its first line what lives there.

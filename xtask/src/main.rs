@@ -1,7 +1,10 @@
-//! The project's own tasks: what must pass before a change lands, the benchmark, the proofs.
+//! The project's own tasks: what must pass before a change lands, the cross-OS matrix, the
+//! proofs and the benchmark.
 
 mod ci;
+mod matrix;
 mod prove;
+mod tools;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -15,19 +18,23 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Format check, clippy, rustdoc and every test, with warnings as errors.
-    Ci,
-    /// Short form of the benchmarks: what an uncontended lock costs beside its floor.
-    Bench,
-    /// Tries to break the protocol.
+    /// Format check, the everyday legs of the matrix (this system's tests, features, docs), and the
+    /// short proofs.
+    Ci(ci::Options),
+    /// Every target: builds, lints and tests what can run here, and says what did not.
+    Matrix(matrix::Options),
+    /// What the locks promise, shown by more than unit tests.
     #[command(subcommand)]
     Prove(prove::Proof),
+    /// Short form of the benchmarks: what an uncontended lock costs beside its floor.
+    Bench,
 }
 
 fn main() -> Result<()> {
     match Args::parse().task {
-        Task::Ci => ci::run(),
+        Task::Ci(options) => ci::check(options),
+        Task::Matrix(options) => matrix::run(&options),
+        Task::Prove(proof) => prove::run(proof),
         Task::Bench => ci::bench(),
-        Task::Prove(proof) => prove::run(&proof),
     }
 }

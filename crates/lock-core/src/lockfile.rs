@@ -41,7 +41,7 @@ pub use reclaim::Reclaimed;
 use crate::clock::{Clock, SystemClock};
 use crate::error::LockError;
 use crate::identity::OwnerIdentity;
-use crate::wait::Watch;
+use crate::wait::{WATCHES_NAMES, Watch};
 use sys::{Native, Place, Sys};
 
 /// One lock: a path, a layout, and what is needed to judge who holds it.
@@ -126,10 +126,9 @@ impl<S: Sys> LockFile<S> {
     ///
     /// Nothing is kept open: an open file would keep its own deletion from being reported.
     pub fn watch(&self) -> Option<Watch> {
-        let record = match self.inner.layout {
-            Layout::File => self.sys().watch(self.path()),
-            Layout::Directory => self.sys().watch(&self.path().join(directory::OWNER_FILE)),
-        };
+        let inside = self.inner.layout == Layout::Directory && !WATCHES_NAMES;
+        let record =
+            if inside { self.sys().watch(&self.path().join(directory::OWNER_FILE)) } else { None };
         // An ownerless lock directory is watched itself.
         record.or_else(|| self.sys().watch(self.path()))
     }

@@ -50,7 +50,7 @@ mod sys {
     ///
     /// Not a `Once`: a child forked in the middle of the registration would wait for a thread
     /// that it does not have. Here it finds "busy" for ever.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(super) fn forks_are_counted() -> bool {
         use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -86,7 +86,7 @@ mod sys {
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(unix))]
     pub(super) fn forks_are_counted() -> bool {
         false
     }

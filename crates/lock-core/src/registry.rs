@@ -75,13 +75,13 @@ pub(crate) fn find(id: &str, mark: ProcessMark) -> Option<Arc<dyn Any + Send + S
 static SEED: Mutex<Option<(ProcessMark, u64)>> = Mutex::new(None);
 
 /// Keeps the entries from changing; see [`crate::fork`].
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep_entries() -> crate::fork::Kept {
     crate::fork::keep(&REGISTRY)
 }
 
 /// The same for the seed.
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep_seed() -> crate::fork::Kept {
     crate::fork::keep(&SEED)
 }

@@ -112,7 +112,7 @@ fn kennel() -> MutexGuard<'static, Kennel> {
 }
 
 /// Keeps what the watchdog knows from changing; see [`crate::fork`].
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep() -> crate::fork::Kept {
     crate::fork::keep(&KENNEL)
 }

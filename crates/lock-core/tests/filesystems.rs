@@ -1,10 +1,14 @@
 //! File systems that cannot be mounted in a test: real files and real byte locks, under another
 //! name. What a free owner byte proves, what another boot id proves, and how a holder finds out
 //! that its own lock cannot be seen.
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", target_os = "macos"))]
 
+#[path = "filesystems/lockless.rs"]
+mod lockless;
 #[path = "filesystems/publishing.rs"]
 mod publishing;
+#[path = "filesystems/removing.rs"]
+mod removing;
 #[path = "filesystems/setup.rs"]
 mod setup;
 #[path = "filesystems/sys.rs"]
@@ -19,10 +23,10 @@ use lock_core::lockfile::sys::{Access, Byte, Native, Place, Sys};
 use lock_core::policy::{Action, Reason};
 use lock_core::record::LockRecord;
 use lock_core::verdict::{DeathProof, Doubt, Life, Verdict};
-use lock_core::{AcquireError, Acquisition, Clock, Request, SystemClock};
+use lock_core::{AcquireError, Acquisition, Clock, Request};
 use rstest::rstest;
 
-use setup::{MAX_HOLD, alive, leave, lock, policy, stamp, unseen};
+use setup::{MAX_HOLD, UpForDays, alive, leave, lock, policy, stamp, unseen};
 use sys::Pretended;
 
 const RELEASED: Verdict = Verdict::Dead(DeathProof::LockReleased);
@@ -134,7 +138,7 @@ fn an_overdue_owner(#[case] class: FsClass, #[case] locks_exclude: bool, #[case]
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.lock");
     leave(&path, |record| {
-        let long_ago = SystemClock.monotonic().saturating_sub(MAX_HOLD + Duration::from_secs(1));
+        let long_ago = UpForDays.monotonic() - MAX_HOLD - Duration::from_secs(1);
         record.monotonic = Some(long_ago);
     });
     let sys = Pretended { locks_exclude, ..Pretended::new(class) };

@@ -8,6 +8,7 @@ use super::{AcquireError, Contention, Pause, Request, Step};
 use crate::assess::Assessment;
 use crate::error::LockError;
 use crate::evidence::{Attested, Own};
+use crate::identity::{Comparison, Process};
 use crate::lockfile::sys::{Native, Sys};
 use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed};
 use crate::policy::{Action, Decision};
@@ -206,7 +207,16 @@ impl<S: Sys> Acquisition<S> {
         if crate::assess::is_shared(assessment.filesystem.class) {
             return None;
         }
-        self.lock.watch()
+        let watch = self.lock.watch()?;
+        let e = &assessment.evidence;
+        // A pid that means something here, and is another process's.
+        let is_here = e.boot == Comparison::Same && e.namespace == Comparison::Same;
+        match assessment.owner() {
+            Some(owner) if is_here && e.process == Process::Running && e.own == Own::Other => {
+                Some(watch.and_end_of(owner.pid))
+            }
+            _ => Some(watch),
+        }
     }
 
     fn pause(

@@ -1,7 +1,8 @@
 //! Litter: what a crash in the middle of the protocol can leave, and how it is swept.
 //!
 //! Two kinds, both siblings of the lock: a *stage* (a record not yet published) and a
-//! *tombstone* (a lock directory renamed away to be emptied). Names are short whatever the
+//! *tombstone* (a lock directory renamed away to be emptied; where directories cannot be renamed,
+//! or deleted names linger, a record renamed away to be deleted). Names are short whatever the
 //! lock's name is, and never end like a lock's. A sweep touches only what nobody owns: it must
 //! get the owner byte first. A stager that is swept in the microseconds before it has its byte
 //! finds its file gone and starts again.
@@ -40,7 +41,7 @@ fn fnv1a(bytes: &[u8]) -> u32 {
 }
 
 /// Whether a name is one of ours: `.` 8 hex `-` 16 hex and a suffix.
-fn is_litter(name: &OsStr) -> bool {
+pub(super) fn is_litter(name: &OsStr) -> bool {
     let Some(stem) = name.to_str().and_then(|n| {
         n.strip_prefix('.')?
             .strip_suffix(STAGE)

@@ -155,9 +155,10 @@ impl<S: Sys> LockFile<S> {
             .then(|| self.server_time())
             .flatten();
         let now = Now { clock: self.clock(), server };
+        let spaces = (evidence.boot, evidence.namespace);
         let held = record
             .as_ref()
-            .and_then(|r| held_for(r, &here, evidence.boot, filesystem.class, modified, now));
+            .and_then(|r| held_for(r, &here, spaces, filesystem.class, modified, now));
         let age = |then| since(then, server.unwrap_or(wall));
         let ages = Ages {
             held: held.map(|(age, _)| age),

@@ -87,7 +87,8 @@ impl<S: Sys> LockFile<S> {
     /// The lock file cannot be created, for another reason than that it exists.
     pub fn attempt(&self, stamp: &Stamp) -> Result<Attempt<S>, LockError> {
         let mark = self.sys().process();
-        let mut ways = Ways { unnamed: true, rename_dir: true, claim: true };
+        let rename_dir = self.sys().renames_directories();
+        let mut ways = Ways { unnamed: true, rename_dir, claim: true };
         for _ in 0..TRIES {
             let id = registry::new_id(mark);
             // Before the record can be seen: see `registry`.
@@ -236,12 +237,12 @@ impl<S: Sys> LockFile<S> {
 
     /// Takes a record back that was published into a directory that is no lock.
     fn withdraw(&self, bound: &Bound<S>) {
-        let (sys, at) = (self.sys(), bound.record_place(self));
+        let at = bound.record_place(self);
         if let Some((file, facts)) = bound.file()
-            && sys.stat(at).is_ok_and(|seen| seen.same_file(facts))
+            && self.sys().stat(at).is_ok_and(|seen| seen.same_file(facts))
         {
             // What stays is litter: its owner byte goes with `bound`.
-            let _ = sys.remove(at, file);
+            let _ = self.remove_record(at, file, facts);
         }
     }
 

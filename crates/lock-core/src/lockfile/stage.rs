@@ -66,7 +66,7 @@ impl<S: Sys> Stage<S> {
         let Some(name) = &self.name else { return sys.link_unnamed(&self.file, to) };
         let from = lock.at(name);
         // SMB makes a linked file unopenable on the same mount, so renaming comes first.
-        let published = match sys.rename_new(from, to) {
+        let published = match sys.rename_file_new(&self.file, from, to) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
                 let linked = sys.link(from, to);
                 self.discard(lock);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lock_core::identity::{
     BootId, Observed, OwnerId, OwnerKind, PidNamespace, Process, TimeOffset,
 };
@@ -41,6 +42,19 @@ impl OwnerIdentity for Scripted {
     }
 }
 
+/// The system's clocks on a machine that was booted a day earlier, so that there is a past.
+#[derive(Debug)]
+pub(crate) struct UpForDays;
+
+impl Clock for UpForDays {
+    fn wall(&self) -> Timestamp {
+        SystemClock.wall()
+    }
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic() + Duration::from_secs(86_400)
+    }
+}
+
 /// Nothing to be seen: the owner is in another namespace, or on another machine.
 pub(crate) fn unseen() -> Scripted {
     Scripted(Observed::nothing("elsewhere"))
@@ -53,7 +67,11 @@ pub(crate) fn alive() -> Scripted {
 }
 
 pub(crate) fn lock(sys: Pretended, path: PathBuf, identity: Scripted) -> LockFile<Pretended> {
-    LockFile::over(sys, path, Layout::File, Arc::new(identity), Arc::new(SystemClock))
+    LockFile::over(sys, path, Layout::File, Arc::new(identity), Arc::new(UpForDays))
+}
+
+pub(crate) fn directory_lock(sys: Pretended, path: PathBuf) -> LockFile<Pretended> {
+    LockFile::over(sys, path, Layout::Directory, Arc::new(unseen()), Arc::new(UpForDays))
 }
 
 pub(crate) fn stamp() -> Stamp {
@@ -91,8 +109,8 @@ pub(crate) fn leave(path: &Path, change: impl FnOnce(&mut LockRecord)) {
     std::fs::write(path, "").unwrap();
     let seen = std::fs::metadata(path).unwrap();
     let mut record = LockRecord::new(owner(8), "somebody-else-0".into());
-    record.created_at = Some(SystemClock.wall());
-    record.monotonic = Some(SystemClock.monotonic());
+    record.created_at = Some(UpForDays.wall());
+    record.monotonic = Some(UpForDays.monotonic());
     record.kernel_lock = Some(KernelLockClaim { device: seen.dev(), inode: seen.ino() });
     change(&mut record);
     std::fs::write(path, record.to_bytes(DIALECT)).unwrap();

@@ -214,7 +214,10 @@ pub(crate) fn chmod(path: &Path, mode: u32) {
 pub(crate) fn as_nobody(place: &Place) -> Command {
     let tool = place.at("lockctl");
     if !tool.exists() {
-        std::fs::copy(env!("CARGO_BIN_EXE_lockctl"), &tool).unwrap();
+        // By another process: a descriptor of ours that is open for writing, inherited by a child
+        // that another thread forks meanwhile, would make the copy a "text file busy".
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_lockctl")).arg(&tool).status();
+        assert!(copied.unwrap().success());
     }
     chmod(&place.dir(), 0o755);
     let mut command = if rustix::process::geteuid().is_root() {

@@ -1,0 +1,172 @@
+//! Running cargo for a scenario, and counting its tests.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::install::version;
+use super::legs::{Leg, Run, Scenario, Way, oldest_rust};
+use super::report::Tally;
+use super::{qemu, wine, workshop};
+use crate::tools::{cargo, say, status, with_default_signals};
+
+/// What a scenario has to tell besides its outcome.
+#[derive(Debug, Default)]
+pub(super) struct Built {
+    pub(super) tests: Option<Tally>,
+    pub(super) how: Option<String>,
+}
+
+/// The packages that others build upon: they keep to the oldest Rust, and their features count.
+const LIBRARIES: [&str; 6] = [
+    "lock-core",
+    "identity-linux",
+    "identity-macos",
+    "identity-windows",
+    "session-lock",
+    "runtime-deps-lock",
+];
+
+const EVERYTHING: [&str; 3] = ["--workspace", "--all-features", "--locked"];
+const WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
+
+/// The triple of the compiler's own machine.
+pub(super) fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("cannot run rustc")?;
+    let text = String::from_utf8(output.stdout)?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV names no host")?.to_owned())
+}
+
+/// Runs one scenario. Answers why it failed, if it did.
+pub(super) fn run(leg: &Leg, scenario: Scenario, host: &str) -> Result<(Option<String>, Built)> {
+    // This tool itself is for where it runs: its libraries compile C, for which no other target
+    // has a compiler.
+    let target: Vec<&str> = match leg.target {
+        Some(target) if target == host => vec!["--target", target],
+        Some(target) => vec!["--target", target, "--exclude", "xtask"],
+        None => Vec::new(),
+    };
+    let passed = |why| (why, Built::default());
+    match scenario {
+        Scenario::Clippy => {
+            let words = [&["clippy", "--all-targets"], &EVERYTHING[..], &target, &WARNINGS];
+            Ok(passed(status(&mut cargo(&words.concat())?)?))
+        }
+        Scenario::Compile => compile(leg, &target).map(passed),
+        Scenario::Tests => {
+            let way = leg.ways.iter().find(|way| way.host == host).context("no way to run")?;
+            test(way, &target)
+        }
+        Scenario::Msrv => {
+            let mut words = vec!["check", "--all-features", "--locked"];
+            LIBRARIES.iter().for_each(|library| words.extend(["-p", library]));
+            let mut command = Command::new("cargo");
+            command.arg(format!("+{}", oldest_rust())).args(words);
+            // A toolchain set for this process would come before the one asked for.
+            for name in ["RUSTUP_TOOLCHAIN", "RUSTC", "CARGO"] {
+                command.env_remove(name);
+            }
+            Ok(passed(status(&mut command)?))
+        }
+        Scenario::Features => features().map(passed),
+        Scenario::Docs => {
+            let mut docs = cargo(&[&["doc", "--no-deps"], &EVERYTHING[..]].concat())?;
+            docs.env("RUSTDOCFLAGS", "-D warnings");
+            Ok(passed(status(&mut docs)?))
+        }
+    }
+}
+
+fn test(way: &Way, target: &[&str]) -> Result<(Option<String>, Built)> {
+    let mut command = with_default_signals("cargo".as_ref());
+    let _session = match way.run {
+        Run::Directly => None,
+        Run::Wine => Some(wine::Session::start(&mut command)?),
+        Run::Qemu => {
+            command = qemu::command("cargo");
+            None
+        }
+    };
+    // All of it, whatever fails on the way: a matrix tells everything at once.
+    command.args(["test", "--no-fail-fast"]).args(EVERYTHING).args(target);
+    command.envs(way.env.iter().copied());
+    command.arg("--");
+    for test in way.left_out.iter().flat_map(|left_out| left_out.tests) {
+        command.args(["--skip", test]);
+    }
+    let (why, tally) = count(command)?;
+    Ok((why, Built { tests: Some(tally), how: version(way.run) }))
+}
+
+/// Runs tests, passes on what they print, and counts.
+fn count(mut command: Command) -> Result<(Option<String>, Tally)> {
+    say(&command);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut tally = Tally::default();
+    let mut lines = BufReader::new(child.stdout.take().context("piped above")?);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        eprint!("{text}");
+        tally.add_line(text.trim_end());
+        line.clear();
+    }
+    let status = child.wait()?;
+    let why = match (status.success(), tally.passed) {
+        (true, 0) => Some("no test was run".to_owned()),
+        (true, _) => None,
+        (false, _) => Some(status.to_string()),
+    };
+    Ok((why, tally))
+}
+
+/// Generates code for every test; nothing links, for there is no linker or no system library.
+fn compile(leg: &Leg, target: &[&str]) -> Result<Option<String>> {
+    let words = [&["test", "--no-run"], &EVERYTHING[..], target];
+    let mut command = cargo(&words.concat())?;
+    if let Some(target) = leg.target {
+        let name = target.replace('-', "_").to_uppercase();
+        command.env(format!("CARGO_TARGET_{name}_LINKER"), no_linker()?);
+    }
+    status(&mut command)
+}
+
+/// A linker that links nothing: cargo wants a file where the program would be.
+fn no_linker() -> Result<PathBuf> {
+    let path = workshop()?.join("no-linker");
+    std::fs::write(
+        &path,
+        "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" = -o ] && : >\"$2\"; shift; done\n",
+    )?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(path)
+}
+
+/// Every library without features, and with each of its features alone.
+fn features() -> Result<Option<String>> {
+    let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1"])?.output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
+    let packages = metadata["packages"].as_array().context("cargo metadata has packages")?;
+    for package in packages {
+        let Some(name) = package["name"].as_str().filter(|name| LIBRARIES.contains(name)) else {
+            continue;
+        };
+        let features = package["features"].as_object().context("a package has features")?;
+        let alone = features.keys().map(|feature| vec!["--features", feature]);
+        for feature in std::iter::once(Vec::new()).chain(alone) {
+            let check = ["clippy", "-p", name, "--locked", "--no-default-features"];
+            let failed = status(&mut cargo(&[&check[..], &feature, &WARNINGS].concat())?)?;
+            if let Some(why) = failed {
+                return Ok(Some(format!("{name} {}: {why}", feature.join(" "))));
+            }
+        }
+    }
+    Ok(None)
+}

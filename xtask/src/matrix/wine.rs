@@ -1,0 +1,61 @@
+//! Wine for the Windows legs: a prefix of its own, a server that stays, and the one function that
+//! Rust's standard library needs and Wine 8 lacks.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::workshop;
+use crate::tools::{root, run};
+
+/// A running Wine server, until this is dropped.
+pub(super) struct Session {
+    prefix: PathBuf,
+}
+
+impl Session {
+    /// Starts Wine, and makes `command` use it as cargo's runner.
+    pub(super) fn start(command: &mut Command) -> Result<Self> {
+        let workshop = workshop()?;
+        let session = Self { prefix: workshop.join("wine") };
+        // The stand-in is copied into the system directory: tests that clear the environment
+        // need it too.
+        let system32 = session.prefix.join("drive_c/windows/system32");
+        if !system32.is_dir() {
+            run(session.command("wineboot").arg("--init"))?;
+        }
+        build_stand_in(&system32.join("bcryptprimitives.dll"))?;
+        // Persistent, or each test starts and awaits a server of its own.
+        run(session.command("wineserver").arg("--persistent"))?;
+        for (name, value) in session.environment() {
+            command.env(name, value);
+        }
+        command.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine");
+        Ok(session)
+    }
+
+    fn environment(&self) -> [(&'static str, PathBuf); 2] {
+        [("WINEPREFIX", self.prefix.clone()), ("WINEDEBUG", "-all".into())]
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.environment());
+        command
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // What is left of it ends with this process's session at the latest.
+        let _ = self.command("wineserver").arg("--kill").status();
+    }
+}
+
+/// Builds the stand-in for the DLL from the repository's own source.
+fn build_stand_in(to: &Path) -> Result<()> {
+    let source = root()?.join("xtask/wine/bcryptprimitives.c");
+    let mut compiler = Command::new("x86_64-w64-mingw32-gcc");
+    run(compiler.args(["-shared", "-O2", "-o"]).arg(to).arg(source).arg("-ladvapi32"))
+}
