@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::ghost::Ghost;
 use super::mutant::Mutant;
 use super::scenario::Scenario;
-use super::state::{Phase, ProcessState, State, Status, Thread, digest};
+use super::state::{Fault, Phase, ProcessState, State, Status, Thread, digest};
 use super::world::{Process, World};
 
 /// How a thread of a killed process ends.
@@ -77,14 +77,14 @@ impl Machine {
         self.give_up_turn(Status::Ready(call))?;
         let mut state = self.state();
         let me = state.current;
-        match state.threads[me].fault.take() {
-            None => Ok(state),
-            Some(code) => {
-                let error = io::Error::from_raw_os_error(code);
-                state.note(call, digest(code));
-                state.tell(|| format!("{call} fails: {error}"));
-                Err(error)
+        match state.threads[me].fault {
+            Some(Fault { name, kind, done: false }) => {
+                state.threads[me].fault = None;
+                state.note(call, digest(name));
+                state.tell(|| format!("{call} fails: {name}"));
+                Err(io::Error::new(kind, name))
             }
+            _ => Ok(state),
         }
     }
 

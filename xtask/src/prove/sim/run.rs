@@ -12,7 +12,7 @@ use super::ghost::Violation;
 use super::machine::{Machine, was_killed};
 use super::mutant::Mutant;
 use super::scenario::Scenario;
-use super::state::{Phase, State, Status};
+use super::state::{Fault, Phase, State, Status};
 use super::world::Process;
 
 /// What the scheduler can do next.
@@ -20,8 +20,8 @@ use super::world::Process;
 pub(crate) enum Event {
     /// A thread makes its call.
     Run(usize),
-    /// A thread's call fails with this error number.
-    Fail(usize, i32),
+    /// A thread's call fails.
+    Fail(usize, Fault),
     /// A process is killed.
     Crash(Process),
     /// A process is stopped.
@@ -78,10 +78,10 @@ impl Runner {
                     drop(state);
                     threads[thread].resume();
                 }
-                Event::Fail(thread, code) => {
+                Event::Fail(thread, fault) => {
                     state.budget.faults -= 1;
                     state.current = thread;
-                    state.threads[thread].fault = Some(code);
+                    state.threads[thread].fault = Some(fault);
                     drop(state);
                     threads[thread].resume();
                 }

@@ -4,6 +4,7 @@
 //! a hash of everything that its threads saw, in order.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,12 +40,21 @@ pub(crate) enum Status {
     Done,
 }
 
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) name: &'static str,
+    pub(crate) kind: io::ErrorKind,
+    /// It is done all the same.
+    pub(crate) done: bool,
+}
+
 pub(crate) struct Thread {
     pub(crate) process: Process,
     pub(crate) phase: Phase,
     pub(crate) status: Status,
     /// How its next call fails.
-    pub(crate) fault: Option<i32>,
+    pub(crate) fault: Option<Fault>,
     /// The inode whose binding byte it has, and the last one that it had.
     pub(crate) bound: Option<u64>,
     pub(crate) judged: Option<u64>,

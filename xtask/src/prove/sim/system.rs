@@ -12,7 +12,7 @@ use lock_core::lockfile::sys::{At, Facts};
 
 use super::machine::Machine;
 use super::mutant::Mutant;
-use super::state::{State, digest};
+use super::state::{Fault, State, digest};
 use super::world::{Description, Process};
 
 /// The machine, as one of its processes sees it.
@@ -113,7 +113,11 @@ impl Simulated {
         op: impl FnOnce(&mut State) -> Answer<T>,
     ) -> io::Result<T> {
         let before = state.binding();
-        let answer = op(&mut state);
+        let me = state.current;
+        let mut answer = op(&mut state);
+        if let Some(Fault { name, kind, .. }) = state.threads[me].fault.take() {
+            answer = answer.and(Err(io::Error::new(kind, name)));
+        }
         let seen = answer.as_ref().map_or_else(|e| digest(e.kind()), |(_, seen)| *seen);
         state.note(name, seen);
         state.tell(|| {

@@ -1,6 +1,10 @@
 //! What can happen next.
 
-use super::super::state::{Phase, State, Status, Thread};
+use std::io;
+
+use lock_core::filesystem::FsClass;
+
+use super::super::state::{Fault, Phase, State, Status, Thread};
 use super::super::world::Process;
 use super::Event;
 
@@ -89,7 +93,8 @@ impl State {
         if self.budget.faults > 0 {
             for &thread in threads {
                 if let Status::Ready(call) = self.threads[thread].status {
-                    events.extend(errors_of(call).iter().map(|&code| Event::Fail(thread, code)));
+                    let faults = faults_of(call, self.fs.class);
+                    events.extend(faults.iter().map(|&fault| Event::Fail(thread, fault)));
                 }
             }
         }
@@ -130,23 +135,39 @@ impl State {
     }
 }
 
-/// How a call can fail.
-fn errors_of(call: &str) -> &'static [i32] {
-    const EINTR: i32 = 4;
-    const EIO: i32 = 5;
-    const EMFILE: i32 = 24;
-    const ENOSPC: i32 = 28;
-    const ENOLCK: i32 = 37;
-    const ESTALE: i32 = 116;
-    match call {
-        "open" | "open_dir" => &[EIO, EMFILE, ESTALE, EINTR],
-        "create_unnamed" | "create_new" | "create_dir" => &[EIO, EMFILE, ENOSPC, EINTR],
-        "write" => &[EIO, ENOSPC],
-        "link_unnamed" | "link" | "rename_new" | "rename" => &[EIO, ENOSPC, ESTALE],
-        "remove" | "remove_link" | "remove_dir" => &[EIO, EINTR],
-        "stat" | "facts" | "read" | "list" | "is_dangling" => &[EIO, ESTALE],
-        "lock owner byte" | "lock binding byte" => &[ENOLCK],
-        "probe" => &[EIO],
+/// How a call can fail. One of those that the protocol does not tell apart stands for all: EIO
+/// for EMFILE, ENFILE, ENOLCK and the like.
+fn faults_of(call: &str, class: FsClass) -> &'static [Fault] {
+    const fn before(name: &'static str, kind: io::ErrorKind) -> Fault {
+        Fault { name, kind, done: false }
+    }
+    const EIO: Fault = before("EIO", io::ErrorKind::Other);
+    const EINTR: Fault = before("EINTR", io::ErrorKind::Interrupted);
+    const EACCES: Fault = before("EACCES", io::ErrorKind::PermissionDenied);
+    const ENOSPC: Fault = before("ENOSPC", io::ErrorKind::StorageFull);
+    const ESTALE: Fault = before("ESTALE", io::ErrorKind::StaleNetworkFileHandle);
+    // The server did it, its answer was lost, and the request was sent again.
+    const AGAIN_EEXIST: Fault = Fault {
+        name: "EEXIST for its own success",
+        kind: io::ErrorKind::AlreadyExists,
+        done: true,
+    };
+    const AGAIN_ENOENT: Fault =
+        Fault { name: "ENOENT for its own success", kind: io::ErrorKind::NotFound, done: true };
+    match (call, class) {
+        ("open" | "open_dir", _) => &[EIO, EACCES, ESTALE, EINTR],
+        ("create_unnamed" | "create_new", _) => &[EIO, ENOSPC, EINTR],
+        ("write", _) => &[EIO, ENOSPC],
+        ("link" | "create_dir", FsClass::Network) => &[EIO, ENOSPC, ESTALE, AGAIN_EEXIST],
+        ("remove" | "remove_link" | "remove_dir" | "rename", FsClass::Network) => {
+            &[EIO, EACCES, ESTALE, AGAIN_ENOENT]
+        }
+        ("link_unnamed" | "link" | "rename_new" | "rename" | "create_dir", _) => {
+            &[EIO, ENOSPC, ESTALE]
+        }
+        ("remove" | "remove_link" | "remove_dir", _) => &[EIO, EACCES, EINTR],
+        ("stat" | "facts" | "read" | "list" | "is_dangling", _) => &[EIO, ESTALE],
+        ("lock owner byte" | "lock binding byte" | "probe", _) => &[EIO],
         _ => &[],
     }
 }

@@ -104,6 +104,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario { name: "file-network", fs: NETWORK, processes: &[ONE, ONE], short: Some(2), ..FILE },
     Scenario {
+        name: "file-network-faults",
+        fs: NETWORK,
+        processes: &[ONE, ONE],
+        budget: Budget { faults: 1, ..NOTHING },
+        short: Some(2),
+        ..FILE
+    },
+    Scenario {
         name: "file-guest",
         fs: GUEST,
         processes: &[&[DiesHolding], ONE, ONE],
@@ -151,6 +159,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "dir-network",
         fs: NETWORK,
         processes: &[ONE, ONE],
+        short: Some(1),
+        ..DIRECTORY
+    },
+    Scenario {
+        name: "dir-network-faults",
+        fs: NETWORK,
+        processes: &[ONE, ONE],
+        budget: Budget { faults: 1, ..NOTHING },
         short: Some(1),
         ..DIRECTORY
     },
