@@ -12,6 +12,12 @@ mod chaos;
 #[cfg(target_os = "linux")]
 mod crash;
 mod fuzz;
+#[cfg(target_os = "linux")]
+mod identity;
+#[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(target_os = "linux")]
+mod peers;
 mod sim;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -34,12 +40,22 @@ pub(crate) enum Proof {
     /// Processes in several pid namespaces on one directory, killed, stopped, forked and replaced.
     #[cfg(target_os = "linux")]
     Chaos(chaos::Options),
+    /// Who owns a lock, in every scenario that is known to deceive.
+    #[cfg(target_os = "linux")]
+    Identity(identity::Options),
     /// One of a proof's processes: this program, started by itself.
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Actor(actors::Given),
     /// Damaged and hostile bytes for everything that reads them: records, parsers, the tool.
     Fuzz(fuzz::Options),
+    /// Eight processes and one dead owner's lock: ours, and the peers as their registries ship them.
+    #[cfg(target_os = "linux")]
+    Peers(peers::Options),
+    /// Our contender among the peers: this program, started by itself.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    PeersContender(peers::Contender),
     /// File systems, power cuts and clock steps, in a virtual machine.
     Vm(vm::Options),
 }
@@ -57,8 +73,14 @@ pub(crate) fn run(proof: Proof) -> Result<()> {
         #[cfg(target_os = "linux")]
         Proof::Chaos(options) => chaos::run(&options),
         #[cfg(target_os = "linux")]
+        Proof::Identity(options) => identity::run(&options),
+        #[cfg(target_os = "linux")]
         Proof::Actor(given) => actors::act(&given),
         Proof::Fuzz(options) => fuzz::run(&options),
+        #[cfg(target_os = "linux")]
+        Proof::Peers(options) => peers::run(&options),
+        #[cfg(target_os = "linux")]
+        Proof::PeersContender(given) => peers::act(&given),
         Proof::Vm(options) => vm::run(&options),
     }
 }

@@ -8,6 +8,7 @@
 
 mod cli;
 mod corpus;
+mod damage;
 mod engine;
 mod linux;
 mod look;
@@ -40,9 +41,6 @@ pub(crate) struct Options {
     /// Only these targets (comma-separated).
     #[arg(long, value_name = "TARGETS", value_delimiter = ',')]
     only: Vec<String>,
-    /// Also keep in the corpus what has an outcome that no input there has.
-    #[arg(long)]
-    grow: bool,
     /// Print the result as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -92,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut rows: Vec<Row> = Vec::new();
     engine::watch_for_hangs();
     for target in TARGETS.iter().filter(|target| chosen(target.name)) {
-        rows.push(engine::run(target, seed, budget(target.name), options.grow)?);
+        rows.push(engine::run(target, seed, budget(target.name))?);
     }
     if chosen(cli::NAME) {
         rows.push(cli::run(seed, budget(cli::NAME))?);

@@ -41,7 +41,7 @@ static AT_WORK: Mutex<Option<(&str, Vec<u8>, Instant)>> = Mutex::new(None);
 /// What the last panic said, and where.
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
-pub(super) fn run(target: &Target, seed: u64, budget: Duration, grow: bool) -> Result<Row> {
+pub(super) fn run(target: &Target, seed: u64, budget: Duration) -> Result<Row> {
     let mut row = Row { target: target.name, ..Row::default() };
     if !target.available {
         row.not_run = Some("lock files do not work on this system yet".to_owned());
@@ -64,12 +64,7 @@ pub(super) fn run(target: &Target, seed: u64, budget: Duration, grow: bool) -> R
         row.executions += 1;
         row.slowest_ms = row.slowest_ms.max(took.as_secs_f64() * 1000.0);
         match outcome {
-            Ok(outcome) if outcomes.insert(outcome) && !is_kept => {
-                if grow {
-                    corpus::keep(target.name, "grown", &input)?;
-                }
-                pool.push(input);
-            }
+            Ok(outcome) if outcomes.insert(outcome) && !is_kept => pool.push(input),
             Ok(_) => {}
             Err(why) => {
                 let (input, why) = shorten(target, input, why);
