@@ -173,24 +173,20 @@ impl<S: Sys> Bound<S> {
         let sys = lock.sys();
         match self {
             Self::File { dir: None, file, .. } => sys.remove(lock.place(), file),
-            Self::File { dir: Some(dir), file, .. } => {
-                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
+            Self::File { dir: Some(dir), file, facts } => {
                 let tombstone = litter::tombstone_name(lock.path());
                 match sys.rename(lock.place(), lock.at(&tombstone)) {
                     // An overlay renames no directory of its lower layer, which is where a lock is
                     // that came with a container's image. From the bottom up, then: in between it
                     // is a directory without owner, and has the grace of those.
                     Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
-                        sys.remove(owner, file)?;
-                        return sys.remove_dir(lock.place());
+                        return lock.clear(dir, lock.path(), file, facts);
                     }
                     renamed => renamed?,
                 }
                 // The path is free. What is left to do is nobody else's business, and a
                 // failure leaves litter for doctor.
-                let cleared =
-                    sys.remove(owner, file).and_then(|()| sys.remove_dir(lock.at(&tombstone)));
-                if let Err(error) = cleared {
+                if let Err(error) = lock.clear(dir, &tombstone, file, facts) {
                     tracing::warn!(tombstone = %tombstone.display(), %error,
                         "a removed lock directory could not be emptied");
                 }
@@ -208,6 +204,30 @@ impl<S: Sys> Bound<S> {
             }
             Self::Opaque { error } => Err(error.kind().into()),
         }
+    }
+}
+
+impl<S: Sys> LockFile<S> {
+    /// Removes the open directory at `path`, and the open record in it.
+    pub(super) fn clear(
+        &self,
+        dir: &OpenDir<S>,
+        path: &Path,
+        file: &S::File,
+        facts: &Facts,
+    ) -> io::Result<()> {
+        let sys = self.sys();
+        let record = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
+        if matches!(sys.filesystem_of_new(file, facts), FsClass::Local | FsClass::Volatile) {
+            sys.remove(record, file)?;
+        } else {
+            // NFS keeps a deleted file under another name beside it until it is closed, and the
+            // directory with it.
+            let aside = litter::stage_name(self.path());
+            sys.rename(record, self.at(&aside))?;
+            sys.remove(self.at(&aside), file)?;
+        }
+        sys.remove_dir(self.at(path))
     }
 }
 
