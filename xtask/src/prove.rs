@@ -13,6 +13,10 @@ mod chaos;
 mod crash;
 mod fuzz;
 #[cfg(target_os = "linux")]
+mod identity;
+#[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(target_os = "linux")]
 mod peers;
 mod sim;
 #[cfg(target_os = "linux")]
@@ -36,6 +40,9 @@ pub(crate) enum Proof {
     /// Processes in several pid namespaces on one directory, killed, stopped, forked and replaced.
     #[cfg(target_os = "linux")]
     Chaos(chaos::Options),
+    /// Who owns a lock, in every scenario that is known to deceive.
+    #[cfg(target_os = "linux")]
+    Identity(identity::Options),
     /// One of a proof's processes: this program, started by itself.
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -65,6 +72,8 @@ pub(crate) fn run(proof: Proof) -> Result<()> {
         Proof::Crash(options) => crash::run(&options),
         #[cfg(target_os = "linux")]
         Proof::Chaos(options) => chaos::run(&options),
+        #[cfg(target_os = "linux")]
+        Proof::Identity(options) => identity::run(&options),
         #[cfg(target_os = "linux")]
         Proof::Actor(given) => actors::act(&given),
         Proof::Fuzz(options) => fuzz::run(&options),

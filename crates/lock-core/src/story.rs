@@ -47,7 +47,9 @@ impl Assessment {
                     format!("{who} let go of it or died: nobody holds the kernel lock")
                 }
                 DeathProof::Rebooted if self.names_machines() => {
-                    format!("{who} is gone: it was on another machine, which had this disk then")
+                    format!(
+                        "{who} is gone: it was on another machine, and one at a time has this file"
+                    )
                 }
                 DeathProof::Rebooted => format!("{who} is gone: the machine was booted since"),
                 DeathProof::NoSuchProcess => format!("{who} is dead: there is no such process"),
@@ -72,15 +74,15 @@ impl Assessment {
                     "{who} is, or was, on another kind of system ({}), and cannot be judged here",
                     plain(self.owner().map_or("unknown", |o| o.kind.as_str()))
                 ),
-                Doubt::OtherPlatform => format!(
-                    "{who} cannot be judged here: its record {}",
-                    match self.record.as_ref().and_then(|record| record.version) {
-                        Some(version) => {
-                            format!("is of version {version}, which this program does not know")
-                        }
-                        None => "does not say of which version it is".to_owned(),
+                Doubt::OtherPlatform => match self.record.as_ref().and_then(|r| r.version) {
+                    Some(version) => format!(
+                        "{who} cannot be judged here: its record is of version {version}, which \
+                         this program does not know"
+                    ),
+                    None => {
+                        format!("{who} cannot be judged here: its record does not say its version")
                     }
-                ),
+                },
                 Doubt::BootUnknown if self.names_machines() => {
                     format!("{who} cannot be verified: the id of the machine is not known")
                 }

@@ -1,5 +1,5 @@
 //! The asynchronous form: released on success, error, panic and cancellation.
-#![cfg(all(target_os = "linux", feature = "tokio"))]
+#![cfg(feature = "tokio")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,4 @@
 //! OpenClaw's records, in all their forms and at the exact limits, through the public API.
-#![cfg(target_os = "linux")]
 
 mod support;
 

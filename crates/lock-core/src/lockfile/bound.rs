@@ -241,7 +241,8 @@ impl<S: Sys> LockFile<S> {
         match sys.stat(tombstone) {
             Ok(seen) if seen.same_file(facts) => {}
             Ok(_) => {
-                sys.rename_new(tombstone, at)?;
+                let (theirs, _) = sys.open(tombstone, Access::Lock)?;
+                sys.rename_file_new(&theirs, tombstone, at)?;
                 return Err(io::ErrorKind::NotFound.into());
             }
             // Swept by now: nobody owns a dead owner's record.

@@ -45,7 +45,7 @@ impl fmt::Debug for Seam {
 
 impl Seam {
     pub(crate) fn new(hook: impl Fn(When, &'static str) + Send + Sync + 'static) -> Self {
-        Self { hook: Arc::new(hook), lying_links: false, renames: false, bottom_up: false }
+        Self { hook: Arc::new(hook), lying_links: false, renames: false, bottom_up: cfg!(windows) }
     }
 
     pub(crate) fn lock(self, path: &Path) -> LockFile<Self> {

@@ -1,7 +1,6 @@
 //! A scripted world: an identity that answers what a test says, a clock that stands still, and
 //! an install root with a lock directory in it.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -136,7 +135,7 @@ impl World {
     pub(crate) fn modified(self, dir: i64, record: Option<i64>) -> Self {
         let set = |path: PathBuf, ms: i64| {
             let time = SystemTime::UNIX_EPOCH + Duration::from_millis(ms.unsigned_abs());
-            File::open(path).unwrap().set_modified(time).unwrap();
+            crate::os::set_modified(&path, time);
         };
         if let Some(ms) = record {
             set(self.owner_file(), ms);

@@ -53,6 +53,7 @@ pub(crate) fn named_stages() {
 }
 
 /// Stages that are linked to the lock's path and then lose their own name.
+#[cfg(unix)]
 pub(crate) fn linked_stages() {
     fallback("linked");
 }

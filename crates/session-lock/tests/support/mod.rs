@@ -2,9 +2,13 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod alone;
+#[cfg(unix)]
+pub(crate) mod nodes;
+#[path = "../../../lock-core/tests/os/mod.rs"]
+pub(crate) mod os;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -162,8 +166,7 @@ impl Bench {
     }
 
     pub(crate) fn age(&self, path: &Path, age: Duration) {
-        let file = File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::from(self.now()) - age).unwrap();
+        os::set_modified(path, SystemTime::from(self.now()) - age);
     }
 
     /// What an acquirer with these options makes of the lock.
@@ -215,7 +218,4 @@ pub(crate) fn first_line(error: &SessionLockError) -> String {
 }
 
 /// What a user does by hand, or a program that knows no better.
-#[expect(clippy::disallowed_methods, reason = "a test plays the part of everybody else")]
-pub(crate) fn remove(path: &Path) {
-    fs::remove_file(path).unwrap();
-}
+pub(crate) use os::remove;

@@ -1,19 +1,19 @@
 //! What the threads do, over the real protocol.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use lock_core::lockfile::{Attempt, SectionError, Stamp};
+use lock_core::lockfile::{Attempt, Layout, SectionError, Stamp};
 use lock_core::policy::{Disposition, Policy};
 use lock_core::record::{Dialect, LockRecord};
 use lock_core::{AcquireError, Acquisition, Charge, Guard, LockFile, Request};
 
-use super::machine::{Machine, Status};
+use super::machine::{Machine, State, Status};
 use super::scenario::{Actor, Scenario};
-use super::system::{Simulated, lock_of};
-use super::world::{DIRECTORY, LOCK, Process};
+use super::system::{Simulated, lock_of, pid};
+use super::world::{DIRECTORY, Description, LOCK, Process};
 
 /// How long a holder promises to hold at most. A jump is longer.
 pub(crate) const MAX_HOLD: Duration = Duration::from_secs(300);
@@ -44,6 +44,15 @@ struct Player {
     process: Process,
     lock: LockFile<Simulated>,
     promises: bool,
+    lock_is_directory: bool,
+}
+
+fn lock_path() -> PathBuf {
+    Path::new(DIRECTORY).join(LOCK)
+}
+
+fn told() -> String {
+    "by OpenClaw's rules".to_owned()
 }
 
 /// Runs a thread to its end.
@@ -54,6 +63,7 @@ pub(crate) fn play(machine: Machine, scenario: &Scenario, process: Process, acto
         machine,
         process,
         promises: scenario.promises,
+        lock_is_directory: scenario.layout == Layout::Directory,
     };
     match actor {
         Actor::Locker(rounds) => (0..rounds).for_each(|_| player.take_once(false)),
@@ -227,7 +237,7 @@ impl Player {
     }
 
     fn leave(&self, what: Actor) {
-        let path = Path::new(DIRECTORY).join(LOCK);
+        let path = lock_path();
         let mut state = self.machine.state();
         let world = &mut state.world;
         let made = match what {
@@ -243,66 +253,84 @@ impl Player {
         world.now += LONG_AGO;
     }
 
-    /// OpenClaw: creates the file, then writes it; removes what it holds for dead by its path.
+    /// OpenClaw: creates the lock, then writes the record; removes what it holds for dead by path.
     fn follow_other_rules(&self) {
-        let path = Path::new(DIRECTORY).join(LOCK);
-        let told = || "by OpenClaw's rules".to_owned();
         for _ in 0..8 {
-            let created = self.sys.call("create_new", told, |state| {
-                Ok((state.world.create_new(self.process, None, &path)?, 0))
-            });
-            let Ok(file) = created else {
-                self.look_by_other_rules(&path);
-                self.machine.sleep(TIMEOUT / 4);
-                continue;
-            };
-            let record = format!(
-                "{{\"pid\": {}, \"createdAt\": \"2026-11-20T23:59:59.123Z\", \"starttime\": {}}}\n",
-                100 + self.process,
-                self.process
-            );
-            for part in [0, record.len() / 2] {
-                let _ = self.sys.call("write", told, |state| {
-                    state.append(file, part, &record.as_bytes()[part..part + record.len() / 2]);
-                    Ok(((), 0))
-                });
+            if let Some(file) = self.create_by_other_rules() {
+                self.machine.state().foreign_hold(false);
+                for step in ["write a", "write b"] {
+                    let _ = self.sys.call(step, told, |_| Ok(((), 0)));
+                }
+                self.machine.state().foreign_hold(true);
+                self.machine.state().world.close(file);
+                self.remove_by_other_rules(|_| true);
+                return;
             }
-            self.machine.state().foreign_hold(false);
-            for step in ["write a", "write b"] {
-                let _ = self.sys.call(step, told, |_| Ok(((), 0)));
-            }
-            self.machine.state().foreign_hold(true);
-            let _ = self.sys.call("remove", told, |state| {
-                state.world.close(file);
-                Ok((state.world.remove(None, &path)?, 0))
+            self.remove_by_other_rules(|state| {
+                let record = state.binding().record.map(|record| state.world.content(record).0);
+                let owner = record.and_then(|bytes| LockRecord::parse(bytes)?.owner);
+                owner.is_some_and(|owner| state.is_dead(owner.pid))
             });
-            return;
+            self.machine.sleep(TIMEOUT / 4);
         }
     }
 
-    fn look_by_other_rules(&self, path: &Path) {
-        let read = self.sys.call(
-            "read",
-            || "by OpenClaw's rules".to_owned(),
-            |state| {
-                let (bytes, tag) = state.world.content(state.world.resolve(None, path)?);
-                Ok((bytes.to_vec(), tag))
-            },
+    fn create_by_other_rules(&self) -> Option<Description> {
+        let (lock, mut path) = (lock_path(), lock_path());
+        if self.lock_is_directory {
+            let made = self.sys.call("create_dir", told, |state| {
+                state.world.create_dir(self.process, None, &lock)?;
+                Ok(((), 0))
+            });
+            made.ok()?;
+            path = lock.join("owner.json");
+        }
+        let created = self.sys.call("create_new", told, |state| {
+            Ok((state.world.create_new(self.process, None, &path)?, 0))
+        });
+        let record = format!(
+            "{{\"pid\": {}, \"createdAt\": \"2026-11-20T23:59:59.123Z\", \"starttime\": {}}}\n",
+            pid(self.process),
+            self.process
         );
-        let pid =
-            read.ok().and_then(|bytes| LockRecord::parse(&bytes)?.owner).map(|owner| owner.pid);
-        let Some(owner) = pid else { return };
-        let _ = self.sys.call(
-            "remove if dead",
-            || format!("pid {owner}"),
-            |state| {
-                let dead = state.processes.get(owner as usize - 100).is_none_or(|there| there.dead);
-                if dead {
-                    state.world.remove(None, path)?;
-                }
-                Ok(((), u64::from(dead)))
-            },
-        );
+        let file = created.ok()?;
+        let middle = record.len() / 2;
+        for (offset, part) in [(0, &record[..middle]), (middle, &record[middle..])] {
+            let _ = self.sys.call("write", told, |state| {
+                state.append(file, offset, part.as_bytes());
+                Ok(((), 0))
+            });
+        }
+        Some(file)
+    }
+
+    /// First the look, then the removal: two steps.
+    fn remove_by_other_rules(&self, stale: impl FnOnce(&State) -> bool) {
+        let looked = self.sys.call("look", told, |state| {
+            let stale = stale(state);
+            Ok((stale, u64::from(stale)))
+        });
+        if !looked.unwrap_or(false) {
+            return;
+        }
+        let remove = |path: &Path, directory: bool| {
+            let _ = self.sys.call(
+                "remove",
+                || path.display().to_string(),
+                |state| {
+                    if directory {
+                        state.world.remove_dir(None, path)?;
+                    } else {
+                        state.world.remove(None, path)?;
+                    }
+                    Ok(((), 0))
+                },
+            );
+        };
+        if self.lock_is_directory {
+            remove(&lock_path().join("owner.json"), false);
+        }
+        remove(&lock_path(), self.lock_is_directory);
     }
 
     /// Whatever happened, one sweep leaves nothing behind, and the lock can be had at once.
@@ -333,7 +361,12 @@ impl Player {
     }
 }
 
-impl super::machine::State {
+impl State {
+    /// Whether no process has this pid.
+    fn is_dead(&self, of: u32) -> bool {
+        (0..self.processes.len()).all(|process| pid(process) != of || self.processes[process].dead)
+    }
+
     /// Whether the watchdog of the current process has nobody left to look after.
     pub(crate) fn siblings_are_done(&self) -> bool {
         let me = self.me();

@@ -104,6 +104,9 @@ fn tell_explored(jobs: &[Job], results: &[(Explored, Duration)]) -> usize {
 /// Which mutant was caught by what. Answers how many were not.
 fn tell_hunted(jobs: &[Job], results: &[(Explored, Duration)]) -> usize {
     let mut survivors = 0;
+    if jobs.iter().all(|job| job.mutant.is_none()) {
+        return 0;
+    }
     println!("\nmutant                        caught in          runs  invariant");
     for (job, (explored, _)) in jobs.iter().zip(results) {
         let Some(mutant) = job.mutant else { continue };

@@ -149,7 +149,8 @@ const TWICE: &[Actor] = &[Locker(2)];
 
 /// Everything that is explored exhaustively.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "file-2", processes: &[TWICE, ONE], ..FILE },
+    Scenario { name: "file-2", processes: &[ONE, ONE], ..FILE },
+    Scenario { name: "file-again", processes: &[TWICE, ONE], short: Some(3), ..FILE },
     Scenario { name: "file-3", processes: &[ONE, ONE, ONE], short: Some(2), ..FILE },
     Scenario { name: "file-stale-2", processes: &[&[DiesHolding], ONE, ONE], ..FILE },
     Scenario {
@@ -211,10 +212,31 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "file-openclaw",
-        processes: &[&[OpenClaw], ONE, ONE],
+        processes: &[&[OpenClaw], &[OpenClaw], ONE],
         budget: NOTHING,
         short: Some(3),
         ..FILE
+    },
+    Scenario {
+        name: "file-openclaw-dies",
+        processes: &[&[OpenClaw], ONE, ONE],
+        budget: Budget { crashes: 1, ..NOTHING },
+        short: Some(2),
+        ..FILE
+    },
+    Scenario {
+        name: "dir-openclaw",
+        processes: &[&[OpenClaw], ONE, ONE],
+        budget: NOTHING,
+        short: Some(3),
+        ..DIRECTORY
+    },
+    Scenario {
+        name: "dir-openclaw-dies",
+        processes: &[&[OpenClaw], ONE],
+        budget: Budget { crashes: 1, ..NOTHING },
+        short: Some(3),
+        ..DIRECTORY
     },
     Scenario { name: "dir-2", processes: &[ONE, ONE], short: Some(3), ..DIRECTORY },
     Scenario {
@@ -249,6 +271,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         processes: &[ONE, ONE],
         budget: Budget { faults: 1, ..NOTHING },
         short: Some(2),
+        ..DIRECTORY
+    },
+    Scenario {
+        name: "dir-faults-sweep",
+        processes: &[ONE, &[Sweeper]],
+        budget: Budget { faults: 1, ..NOTHING },
         ..DIRECTORY
     },
     Scenario {

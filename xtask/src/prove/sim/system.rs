@@ -530,7 +530,8 @@ impl Gate for Turnstile {
     }
 }
 
-fn pid(process: Process) -> u32 {
+/// The pid of a process.
+pub(crate) fn pid(process: Process) -> u32 {
     100 + process as u32
 }
 
