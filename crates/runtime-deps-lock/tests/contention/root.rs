@@ -140,7 +140,7 @@ impl Planted {
 
     /// Puts it at the lock's path, an hour old: past its grace.
     pub(crate) fn plant(self, at: &Path) {
-        std::fs::create_dir(at).unwrap();
+        std::fs::create_dir(at).unwrap_or_else(|e| panic!("{e}: {:?}", left_at(at)));
         let owner = at.join("owner.json");
         match self {
             Self::Ownerless => {}
@@ -153,6 +153,14 @@ impl Planted {
         }
         make_old(at);
     }
+}
+
+/// What is in the way, for the message.
+fn left_at(at: &Path) -> Vec<(PathBuf, Option<std::time::Duration>)> {
+    let list = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().collect::<Vec<_>>();
+    let beside = at.parent().map(list).unwrap_or_default();
+    let all = beside.into_iter().chain(list(at));
+    all.map(|e| (e.path(), e.metadata().ok().and_then(|m| m.modified().ok()?.elapsed().ok()))).collect()
 }
 
 /// Lets the grace of an ownerless directory pass.
