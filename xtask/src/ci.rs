@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::matrix;
 use crate::tools::{cargo, root, run};
+use crate::{matrix, prove};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -17,10 +17,12 @@ pub(crate) struct Options {
 pub(crate) fn check(mut options: Options) -> Result<()> {
     files_open_with_docs()?;
     run(&mut cargo(&["fmt", "--all", "--check"])?)?;
-    if options.matrix.only.is_empty() {
-        options.matrix.only = matrix::everyday()?;
+    if !options.matrix.only.is_empty() {
+        return matrix::run(&options.matrix);
     }
-    matrix::run(&options.matrix)
+    options.matrix.only = matrix::everyday()?;
+    matrix::run(&options.matrix)?;
+    prove::everyday()
 }
 
 pub(crate) fn bench() -> Result<()> {

@@ -18,11 +18,12 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Format check and the everyday legs of the matrix: this system's tests, features, docs.
+    /// Format check, the everyday legs of the matrix (this system's tests, features, docs), and the
+    /// short proofs.
     Ci(ci::Options),
     /// Every target: builds, lints and tests what can run here, and says what did not.
     Matrix(matrix::Options),
-    /// What the locks promise, shown by processes that are killed, stopped and moved.
+    /// What the locks promise, shown by more than unit tests.
     #[command(subcommand)]
     Prove(prove::Proof),
     /// Short form of the benchmarks: what an uncontended lock costs beside its floor.

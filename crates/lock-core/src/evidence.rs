@@ -118,7 +118,7 @@ pub fn gather(
     };
     let Some((record, owner)) = named else { return evidence };
     let same_kind = owner.kind == here.kind;
-    evidence.interpretable = same_kind && record.version <= crate::record::VERSION;
+    evidence.interpretable = same_kind && record.is_understood();
     // Another kind of system is another kernel: its locks do not show here, and its device and
     // inode numbers are equal to ours by chance.
     evidence.claimed = same_kind && record.kernel_lock.is_some();

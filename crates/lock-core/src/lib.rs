@@ -85,6 +85,6 @@ pub use identity::{OwnerIdentity, UnverifiedIdentity};
 pub use inspect::{Inspection, State};
 pub use lockfile::{End, Guard, LockFile, LostSignal, ReleaseOutcome};
 pub use process::ProcessMark;
-pub use story::{Finding, Source, plain, plain_path, rough};
+pub use story::{Finding, Source, is_harmful, plain, plain_path, rough};
 pub use wait::Watch;
 pub use watchdog::Charge;

@@ -17,7 +17,7 @@ use crate::assess::Assessment;
 use crate::identity::OwnerKind;
 use crate::lockfile::Layout;
 use crate::policy::{Action, Decision};
-use crate::record::{self, LockRecord};
+use crate::record::LockRecord;
 use crate::verdict::{DeathProof, Doubt, Life, Verdict};
 
 impl Assessment {
@@ -47,7 +47,9 @@ impl Assessment {
                     format!("{who} let go of it or died: nobody holds the kernel lock")
                 }
                 DeathProof::Rebooted if self.names_machines() => {
-                    format!("{who} is gone: it was on another machine, which had this disk then")
+                    format!(
+                        "{who} is gone: it was on another machine, and one at a time has this file"
+                    )
                 }
                 DeathProof::Rebooted => format!("{who} is gone: the machine was booted since"),
                 DeathProof::NoSuchProcess => format!("{who} is dead: there is no such process"),
@@ -72,11 +74,15 @@ impl Assessment {
                     "{who} is, or was, on another kind of system ({}), and cannot be judged here",
                     plain(self.owner().map_or("unknown", |o| o.kind.as_str()))
                 ),
-                Doubt::OtherPlatform => format!(
-                    "{who} cannot be judged here: its record is of version {}, which this program \
-                     does not know",
-                    self.record.as_ref().map_or(0, |record| record.version)
-                ),
+                Doubt::OtherPlatform => match self.record.as_ref().and_then(|r| r.version) {
+                    Some(version) => format!(
+                        "{who} cannot be judged here: its record is of version {version}, which \
+                         this program does not know"
+                    ),
+                    None => {
+                        format!("{who} cannot be judged here: its record does not say its version")
+                    }
+                },
                 Doubt::BootUnknown if self.names_machines() => {
                     format!("{who} cannot be verified: the id of the machine is not known")
                 }
@@ -168,10 +174,9 @@ impl Assessment {
     /// Whether the owner is on another kind of system, so that nothing in its record but its
     /// promise means anything here.
     fn is_of_another_system(&self) -> bool {
-        let known = |record: &LockRecord| record.version <= record::VERSION;
         self.owner().is_some()
             && !self.evidence.interpretable
-            && self.record.as_ref().is_some_and(known)
+            && self.record.as_ref().is_some_and(LockRecord::is_understood)
     }
 
     /// Whether what stands for a boot id names a machine instead, as on Windows.
@@ -242,11 +247,16 @@ pub fn rough(time: Duration) -> String {
 #[must_use]
 pub fn plain(text: &str) -> String {
     const LONGEST: usize = 4096;
-    let harmless = |c: char| {
-        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || reorders { char::REPLACEMENT_CHARACTER } else { c }
-    };
+    let harmless = |c: char| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().take(LONGEST).map(harmless).collect()
+}
+
+/// Whether a terminal may take it for a command, or for another direction of reading.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    let reorders =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || reorders
 }
 
 /// A path for people, as harmless.

@@ -7,6 +7,8 @@
 mod lockless;
 #[path = "filesystems/publishing.rs"]
 mod publishing;
+#[path = "filesystems/removing.rs"]
+mod removing;
 #[path = "filesystems/setup.rs"]
 mod setup;
 #[path = "filesystems/sys.rs"]

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lock_core::identity::{Observed, OwnerId, OwnerKind, Process};
+use lock_core::identity::{BootId, Observed, OwnerId, OwnerKind, PidNamespace, Process};
 use lock_core::lockfile::{Layout, LockFile, Look};
 use lock_core::policy::{Action, Disposition, Policy};
 use lock_core::record::{Dialect, KernelLockClaim, LockRecord};
@@ -145,4 +145,60 @@ fn at_home_it_is_judged_and_told(
     assert_eq!(detail("boot-id"), Some(boot));
     let space = space.map(|space| format!("the owner's {space} is ours"));
     assert_eq!(detail("pid-namespace"), space.as_deref());
+}
+
+fn in_another_boot(here: &mut OwnerId) {
+    here.boot = BootId::Kernel("another".into());
+}
+
+fn in_no_known_boot(here: &mut OwnerId) {
+    here.boot = BootId::Unknown;
+}
+
+fn in_another_space(here: &mut OwnerId) {
+    here.namespace = Some(PidNamespace { inode: 1, id: None });
+}
+
+/// What differs between the reader and the owner, and how that is told.
+#[rstest]
+#[case(MACOS, in_another_boot, "the machine was booted since")]
+#[case(WINDOWS, in_another_boot, "it was on another machine")]
+#[case(MACOS, in_no_known_boot, "a boot id is missing")]
+#[case(WINDOWS, in_no_known_boot, "the id of the machine is not known")]
+#[case(LINUX, in_another_space, "in another pid namespace")]
+#[case(WINDOWS, in_another_space, "in another Windows installation or container")]
+fn differences_are_told_in_the_system_s_own_terms(
+    #[case] bytes: &str,
+    #[case] change: fn(&mut OwnerId),
+    #[case] told: &str,
+) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.jsonl.lock");
+    let record = LockRecord { kernel_lock: None, ..record(bytes) };
+    std::fs::write(&path, record.to_bytes(DIALECT)).unwrap();
+    let mut here = record.owner.expect("an owner");
+    change(&mut here);
+    // Whatever file system the test's directory is on.
+    let lock = LockFile::new(path, Layout::File, Arc::new(Reader(here))).single_host(true);
+    let headline = lock.look().unwrap().expect("it is there").assessment().headline();
+    assert!(headline.contains(told), "{headline}");
+}
+
+#[rstest]
+#[case(Some(3), "is of version 3, which this program does not know")]
+#[case(None, "does not say its version")]
+fn a_record_of_the_future_is_not_told_as_another_system_s(
+    #[case] version: Option<u64>,
+    #[case] told: &str,
+) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.jsonl.lock");
+    let here = record(LINUX).owner.expect("an owner");
+    let version = version.map_or(String::new(), |v| format!("\"version\": {v},"));
+    std::fs::write(&path, LINUX.replace("\"version\": 2,", &version)).unwrap();
+    let lock = LockFile::new(path, Layout::File, Arc::new(Reader(here)));
+    let look = lock.look().unwrap().expect("it is there");
+    assert_eq!(look.assessment().verdict, Verdict::Unverifiable(Doubt::OtherPlatform));
+    let headline = look.assessment().headline();
+    assert!(headline.contains(told), "{headline}");
 }

@@ -130,6 +130,21 @@ fn held_and_aged() {
     holder.end();
 }
 
+/// People read the JSON, too: what a terminal obeys is escaped, and means the same.
+#[test]
+fn json_harms_no_terminal() {
+    let place = Place::new();
+    let label = "\u{9b}31m\u{7f}\u{202e}gnp.exe\u{1b}[2J é";
+    let record = json!({ "pid": 1, "version": 2, "owner": { "kind": "linux", "label": label } });
+    std::fs::write(place.lock(), record.to_string()).unwrap();
+    let mut told = session("inspect", &["--json"]);
+    told.arg(place.file());
+    let told = done(told).expect(0);
+    assert_eq!(told.json()[0]["owner"]["label"], label);
+    let harmful = told.out.chars().find(|&c| c != '\n' && lock_core::is_harmful(c));
+    assert_eq!(harmful, None, "{}", told.out);
+}
+
 /// Records as others left them: `(what to change in ours, state, reasons)`.
 #[rstest]
 #[case::released(&[], "stale", json!("dead"), json!(["lock-released"]), "reclaim")]

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::legs::{Leg, Run, Scenario, oldest_rust};
-use crate::tools::run;
+use crate::tools::{as_root, has_program, run};
 
 /// What one scenario of one leg needs.
 pub(super) struct Needs {
@@ -71,24 +71,6 @@ impl Needs {
         let install = ["install", "-y", "-qq", "--no-install-recommends"];
         run(as_root("apt-get").args(install).args(packages))
     }
-}
-
-fn as_root(program: &str) -> Command {
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    let mut command = if is_root {
-        Command::new("env")
-    } else {
-        let mut sudo = Command::new("sudo");
-        sudo.arg("env");
-        sudo
-    };
-    command.args(["DEBIAN_FRONTEND=noninteractive", program]);
-    command
-}
-
-fn has_program(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }
 
 /// Whether the standard library of a target is there.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{chaos, crash, sys};
+use super::{chaos, crash, identity, sys};
 
 /// No process of a proof lives longer, whatever hangs.
 const LONGEST_LIFE: u32 = 120;
@@ -95,6 +95,7 @@ pub(crate) fn act(given: &Given) -> Result<()> {
     match given.role.split_once('-') {
         Some(("chaos", role)) => chaos::act(role, given),
         Some(("crash", role)) => crash::act(role, given),
+        Some(("identity", role)) => identity::act(role, given),
         _ => bail!("no such role: {}", given.role),
     }
 }

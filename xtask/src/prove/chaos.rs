@@ -3,7 +3,7 @@
 //! the locks goes to a journal apart, and is checked by somebody who knows nothing of the locks.
 
 mod checker;
-mod clocks;
+pub(super) mod clocks;
 mod gang;
 mod hammer;
 mod journal;

@@ -28,7 +28,7 @@ use points::{At, Deaths, Point};
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Options {
     /// Deaths of one process only, under a minute. Otherwise whoever comes after the dead one is
-    /// killed as well, at each of its own system calls: some minutes.
+    /// killed as well: some minutes.
     #[arg(long)]
     short: bool,
 }
@@ -48,7 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         At::every(calls).map(|at| Point { case, at, twice: false }).collect()
     }));
     if !options.short {
-        println!("\nKilled before every call that others notice, and then the next one likewise:");
+        println!(
+            "\nKilled before every call whose effect outlives the process, and the next one likewise:"
+        );
         all.add(table(&counts, |case, calls| {
             At::effects(calls).map(|at| Point { case, at, twice: true }).collect()
         }));

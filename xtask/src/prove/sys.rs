@@ -13,9 +13,16 @@ fn checked(returned: libc::c_long) -> io::Result<libc::c_long> {
     if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(returned) }
 }
 
-/// Has the kernel kill this process after a time.
+/// Ends this process after a time, also if it is the first of a pid namespace, which only gets the
+/// signals that it has a handler for.
 pub(crate) fn die_after(seconds: u32) {
-    // SAFETY: takes a number. SIGALRM is not handled, so it kills.
+    extern "C" fn die(_: libc::c_int) {
+        // SAFETY: async-signal-safe, and touches no memory of this program.
+        unsafe { libc::_exit(128 + libc::SIGALRM) }
+    }
+    // SAFETY: the handler is as long-lived as the program, and calls nothing but `_exit`.
+    unsafe { libc::signal(libc::SIGALRM, die as *const () as libc::sighandler_t) };
+    // SAFETY: takes a number.
     unsafe { libc::alarm(seconds) };
 }
 
@@ -66,16 +73,18 @@ pub(crate) fn resume(tracee: Pid, signal: Option<Signal>) -> io::Result<()> {
     checked(done).map(drop)
 }
 
-/// The number of the system call that a stopped thread is about to make; `None`: it has made it.
-pub(crate) fn entered_call(tracee: Pid) -> io::Result<Option<libc::c_long>> {
-    // `struct ptrace_syscall_info`: the kind of stop first, the call's number at 24.
+/// The number and the first arguments of the system call that a stopped thread is about to make;
+/// `None`: it has made it.
+pub(crate) fn entered_call(tracee: Pid) -> io::Result<Option<(libc::c_long, [u64; 3])>> {
+    // `struct ptrace_syscall_info`: the kind of stop first, the call's number at 24, its
+    // arguments from 32 on.
     let mut info = [0_u64; 11];
     let (size, pid) = (std::mem::size_of_val(&info), tracee.as_raw_pid());
     // SAFETY: the kernel writes at most `size` bytes to `info`.
     let done = unsafe { libc::ptrace(GET_SYSCALL_INFO as _, pid, size, info.as_mut_ptr()) };
     checked(done)?;
     let kind = info[0].to_ne_bytes()[0];
-    Ok((kind == SYSCALL_ENTRY).then_some(info[3] as libc::c_long))
+    Ok((kind == SYSCALL_ENTRY).then_some((info[3] as libc::c_long, [info[4], info[5], info[6]])))
 }
 
 fn step(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {

@@ -54,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) number: usize,
     /// Which one it is.
     pub(crate) which: libc::c_long,
+    /// Its first three arguments.
+    pub(crate) arguments: [u64; 3],
 }
 
 impl Traced {
@@ -93,8 +95,9 @@ pub(crate) fn trace(mut command: Command, mut at: impl FnMut(Call) -> Next) -> R
         match status.as_raw() >> 8 {
             stop if stop == libc::SIGTRAP | 0x80 && counts => {
                 // It may have been killed in the meantime.
-                if let Some(which) = sys::entered_call(tracee).ok().flatten() {
-                    let call = threads.calls(tracee, which);
+                if let Some((which, arguments)) = sys::entered_call(tracee).ok().flatten() {
+                    let (thread, number) = threads.count(tracee);
+                    let call = Call { thread, number, which, arguments };
                     calls.push(call);
                     if at(call) == Next::Kill {
                         kill_process(leader, Signal::KILL)?;
@@ -124,13 +127,13 @@ pub(crate) fn trace(mut command: Command, mut at: impl FnMut(Call) -> Next) -> R
 struct Threads(Vec<(Pid, usize)>);
 
 impl Threads {
-    fn calls(&mut self, tid: Pid, which: libc::c_long) -> Call {
+    fn count(&mut self, tid: Pid) -> (usize, usize) {
         let thread = self.0.iter().position(|(known, _)| *known == tid).unwrap_or_else(|| {
             self.0.push((tid, 0));
             self.0.len() - 1
         });
         self.0[thread].1 += 1;
-        Call { thread, number: self.0[thread].1, which }
+        (thread, self.0[thread].1)
     }
 }
 

@@ -3,7 +3,8 @@
 //! Every way out of a process but `TerminateProcess` ends in `ExitProcess`: returning from `main`,
 //! `std::process::exit`, and the console's default handler for Ctrl-C & co., which comes after the
 //! program's own handlers, whenever those were installed. `ExitProcess` ends all other threads,
-//! wherever they are, and then calls what the program registered for the loader: here.
+//! wherever they are, and then calls what the program registered for the loader: here. (Wine 8
+//! makes no such calls for a program, only for its libraries.)
 //!
 //! So what runs here takes no lock that a thread may have died with: a cell of the table that is
 //! claimed stays so, and is left to the kernel. It allocates nothing, and calls only kernel32.
@@ -132,4 +133,79 @@ fn remove(entry: &Entry) -> std::io::Result<()> {
         calls::delete(&calls::open(directory, DELETE, OPEN_EXISTING)?)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lockfile::{Attempt, Layout, LockFile, Stamp};
+    use crate::record::Dialect;
+    use crate::{Guard, UnverifiedIdentity};
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::Arc;
+
+    const DIR: &str = "LOCK_CORE_TEST_EXIT";
+
+    fn take(path: &Path, layout: Layout) -> Guard {
+        let lock = LockFile::new(path.to_owned(), layout, Arc::new(UnverifiedIdentity));
+        let stamp = Stamp { dialect: Dialect::RuntimeDeps, label: None, inheritable: false };
+        let Attempt::Acquired(guard) = lock.attempt(&stamp).unwrap() else { panic!("it is free") };
+        guard
+    }
+
+    /// What the other process does: it takes locks, and calls as the loader does at its end.
+    fn exit(dir: &Path) -> ! {
+        let left = take(&dir.join("left"), Layout::File);
+        let written = take(&dir.join("written"), Layout::File);
+        let replaced = take(&dir.join("replaced"), Layout::File);
+        let rest = [
+            take(&dir.join("file"), Layout::File),
+            take(&dir.join("directory"), Layout::Directory),
+        ];
+        written
+            .section(Duration::ZERO, || {
+                let exiting = std::ptr::dangling_mut();
+                // SAFETY: the callback only compares its arguments.
+                unsafe { at_exit(exiting, DLL_PROCESS_DETACH, exiting) };
+                assert!(left.is_held() && rest.iter().all(Guard::is_held), "nobody asked for it");
+                drop(left);
+                install().unwrap();
+                // SAFETY: as above.
+                unsafe { at_exit(exiting, DLL_PROCESS_DETACH, std::ptr::null_mut()) };
+                assert!(rest.iter().all(Guard::is_held), "the process goes on");
+
+                let lock =
+                    calls::open(&replaced_path(dir, "replaced"), DELETE, OPEN_EXISTING).unwrap();
+                calls::rename_new(&lock, &RenameTo::new(&replaced_path(dir, "moved"))).unwrap();
+                std::fs::write(dir.join("replaced"), "theirs").unwrap();
+                // SAFETY: as above.
+                unsafe { at_exit(exiting, DLL_PROCESS_DETACH, exiting) };
+            })
+            .unwrap();
+        std::mem::forget((written, replaced, rest));
+        std::process::exit(5)
+    }
+
+    fn replaced_path(dir: &Path, name: &str) -> Wide {
+        Wide::of_path(&dir.join(name)).unwrap()
+    }
+
+    #[test]
+    fn what_is_held_at_exit_goes_unless_it_is_written_under_or_not_ours() {
+        if let Some(dir) = std::env::var_os(DIR) {
+            exit(Path::new(&dir));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let name = std::thread::current().name().unwrap().to_owned();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", &name, "--nocapture"]).env(DIR, dir.path());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        let entries = std::fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["moved", "replaced", "written"]);
+        assert_eq!(std::fs::read_to_string(dir.path().join("replaced")).unwrap(), "theirs");
+    }
 }

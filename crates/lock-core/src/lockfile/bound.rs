@@ -177,12 +177,20 @@ impl<S: Sys> Bound<S> {
                 lock.remove_record(self.record_place(lock), file, facts)?;
                 lock.remove_emptied(dir)
             }
-            Self::File { dir: Some(dir), file, .. } => {
-                let tombstone = litter::tombstone_name(lock.sys(), lock.path());
-                sys.rename(lock.place(), lock.at(&tombstone))?;
+            Self::File { dir: Some(dir), file, facts } => {
+                let tombstone = litter::tombstone_name(sys, lock.path());
+                match sys.rename(lock.place(), lock.at(&tombstone)) {
+                    // An overlay renames no directory of its lower layer, which is where a lock is
+                    // that came with a container's image.
+                    Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
+                        lock.remove_record(self.record_place(lock), file, facts)?;
+                        return lock.remove_emptied(dir);
+                    }
+                    renamed => renamed?,
+                }
+                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
                 // The path is free. What is left to do is nobody else's business, and a
                 // failure leaves litter for doctor.
-                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
                 let cleared =
                     sys.remove(owner, file).and_then(|()| sys.remove_dir(lock.at(&tombstone)));
                 if let Err(error) = cleared {
@@ -233,7 +241,8 @@ impl<S: Sys> LockFile<S> {
         match sys.stat(tombstone) {
             Ok(seen) if seen.same_file(facts) => {}
             Ok(_) => {
-                sys.rename_new(tombstone, at)?;
+                let (theirs, _) = sys.open(tombstone, Access::Lock)?;
+                sys.rename_file_new(&theirs, tombstone, at)?;
                 return Err(io::ErrorKind::NotFound.into());
             }
             // Swept by now: nobody owns a dead owner's record.

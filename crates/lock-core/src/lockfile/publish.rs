@@ -155,7 +155,14 @@ impl<S: Sys> LockFile<S> {
         let written =
             self.fill(&stage.record, stamp, id, ways.claim).inspect_err(|_| stage.discard(self))?;
         let Err(e) = stage.publish(self) else {
-            return Ok(Published::done(Some(stage.dir), stage.record, written));
+            let locked = stage.record.locked;
+            let fresh = Fresh::new(Some(stage.dir), stage.record, written);
+            if locked || self.is_left_alone(&fresh)? {
+                return Ok(Published::Done(Box::new(fresh)));
+            }
+            self.withdraw(&fresh.bound);
+            let _ = self.sys().remove_dir(self.place());
+            return Ok(Published::Again);
         };
         stage.discard(self);
         match e.kind() {
@@ -169,6 +176,19 @@ impl<S: Sys> LockFile<S> {
             }
             _ => Err(e),
         }
+    }
+
+    /// Whether no sweeper is, or was, at work in a directory that was published without its owner
+    /// byte, which is what keeps sweepers out of a stage. (Where locks only fail now and then: a
+    /// sweeper that cannot lock either does nothing.) Who takes the byte after the probe finds
+    /// that the stage has moved, and leaves it alone.
+    fn is_left_alone(&self, fresh: &Fresh<S>) -> io::Result<bool> {
+        let Written { content, class, .. } = &fresh.written;
+        let swept = match fresh.bound.file() {
+            Some((file, _)) => self.sys().is_locked(file, Byte::Owner).unwrap_or(false),
+            None => true,
+        };
+        Ok(!swept && fresh.bound.is_current(self, content, *class)?)
     }
 
     /// Where directories cannot be renamed without clobbering: `mkdir`, then publish the record

@@ -120,7 +120,13 @@ impl Assessment {
             None => ("unreadable", self.unreadable.clone().unwrap_or_default()),
             Some(r) if r.owner.is_none() => ("no-owner", "there is no usable pid in it".to_owned()),
             Some(r) => match r.form {
-                Form::Ours => ("owner-verified", format!("a record of version {}", r.version)),
+                Form::Ours => (
+                    "owner-verified",
+                    match r.version {
+                        Some(version) => format!("a record of version {version}"),
+                        None => "a record that does not say its version".to_owned(),
+                    },
+                ),
                 Form::Origin => (
                     "origin",
                     "a record of OpenClaw: judged by pid, start time and age alone".to_owned(),

@@ -70,6 +70,10 @@ pub(crate) fn lock(sys: Pretended, path: PathBuf, identity: Scripted) -> LockFil
     LockFile::over(sys, path, Layout::File, Arc::new(identity), Arc::new(UpForDays))
 }
 
+pub(crate) fn directory_lock(sys: Pretended, path: PathBuf) -> LockFile<Pretended> {
+    LockFile::over(sys, path, Layout::Directory, Arc::new(unseen()), Arc::new(UpForDays))
+}
+
 pub(crate) fn stamp() -> Stamp {
     Stamp { dialect: DIALECT, label: None, inheritable: false }
 }

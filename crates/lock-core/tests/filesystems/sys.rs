@@ -23,6 +23,8 @@ pub(crate) struct Pretended {
     pub(crate) no_unnamed: bool,
     /// `RENAME_NOREPLACE` is not known (NFS, 9p).
     pub(crate) no_rename_new: bool,
+    /// Directories cannot be renamed (those of an overlay's lower layer).
+    pub(crate) no_rename_dir: bool,
     /// No hard links (vfat, exfat).
     pub(crate) no_link: bool,
     /// A link is made, and reported as "exists": a retransmitted NFS request.
@@ -42,6 +44,7 @@ impl Pretended {
             locks_are_unseen: false,
             no_unnamed: false,
             no_rename_new: false,
+            no_rename_dir: false,
             no_link: false,
             link_answers_twice: false,
             no_locks: false,
@@ -140,6 +143,9 @@ impl Sys for Pretended {
         self.publish(Native.rename_new(from, to))
     }
     fn rename(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()> {
+        if self.no_rename_dir {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
         Native.rename(from, to)
     }
     fn remove(&self, at: At<'_, Self>, file: &File) -> io::Result<()> {

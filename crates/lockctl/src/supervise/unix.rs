@@ -2,14 +2,18 @@
 
 use std::io::{self, PipeWriter, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::Sender;
 use std::thread;
+use std::time::Duration;
 
 use libc::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Event;
+
+/// How long the command gets between SIGTERM and SIGKILL, at most.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Starts reporting signals. From here on they no longer end this process.
 pub(super) fn watch_signals(events: Sender<Event>) -> io::Result<()> {
@@ -101,16 +105,41 @@ mod sys {
     }
 }
 
-pub(super) fn terminate(child: &Child) {
-    forward(child, SIGTERM);
-}
+/// The command.
+#[derive(Debug)]
+pub(super) struct Supervised(Child);
 
-/// Signals the command. It is not reaped yet, so its pid is still its own.
-pub(super) fn forward(child: &Child, signal: i32) {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
-        // ESRCH: it just ended.
-        let _ = kill_process(pid, signal);
+impl Supervised {
+    /// Starts it. That it ends is told by SIGCHLD.
+    pub(super) fn start(command: &mut Command, _events: &Sender<Event>) -> io::Result<Self> {
+        command.spawn().map(Self)
+    }
+
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
+    }
+
+    /// Asks it to end.
+    pub(super) fn terminate(&self) {
+        self.forward(SIGTERM);
+    }
+
+    /// Signals the command. It is not reaped yet, so its pid is still its own.
+    pub(super) fn forward(&self, signal: i32) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
+            // ESRCH: it just ended.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    pub(super) fn kill(&mut self) {
+        // Fails for what is reaped.
+        let _ = self.0.kill();
+    }
+
+    pub(super) fn wait(&mut self) {
+        let _ = self.0.wait();
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) struct Tally {
 struct Open<'a> {
     who: &'a str,
     seq: &'a str,
+    at: u128,
     promise: u128,
     /// Its process became another program.
     gone: bool,
@@ -93,27 +94,10 @@ fn replay<'a>(
         "B" => {
             let (name, seq) = (word()?, word()?);
             let [at, waited, promise] = [word()?.parse()?, word()?.parse()?, word()?.parse()?];
-            let size = word()?.parse()?;
-            let lock = locks.entry(name).or_default();
-            let begins: u128 = at;
-            if let Some(before) = lock.open.take() {
-                let namespace = before.who.split('.').next().unwrap_or_default();
-                if killed.contains(before.who) || killed.contains(namespace) || before.gone {
-                    tally.cut_by_death += 1;
-                } else if before.promise != 0 && begins >= before.promise {
-                    tally.evictions += 1;
-                    lock.evicted.insert((before.who, before.seq));
-                } else {
-                    let Open { who, seq, .. } = before;
-                    tally.violations.push(format!("began inside section {seq} of {who}: {line}"));
-                    lock.evicted.insert((who, seq));
-                }
-            }
+            let begins = Open { who, seq, at, promise, gone: false };
+            locks.entry(name).or_default().begin(begins, word()?.parse()?, killed, tally);
             tally.begun += 1;
-            tally.waits.push(Duration::from_nanos(waited as u64));
-            lock.order.insert((who, seq), lock.begun.len());
-            lock.begun.push(size);
-            lock.open = Some(Open { who, seq, promise, gone: false });
+            tally.waits.push(Duration::from_nanos(u64::try_from(waited)?));
         }
         "P" => {
             let (name, seq, promise) = (word()?, word()?, word()?.parse()?);
@@ -161,7 +145,45 @@ fn replay<'a>(
     Ok(())
 }
 
-impl Lock<'_> {
+impl Open<'_> {
+    /// Whether it may be evicted at this time.
+    fn is_overdue(&self, at: u128) -> bool {
+        self.promise != 0 && at >= self.promise
+    }
+}
+
+impl<'a> Lock<'a> {
+    fn begin(&mut self, begins: Open<'a>, size: u64, killed: &HashSet<&str>, tally: &mut Tally) {
+        // Whoever is stopped between having the lock and telling so may be evicted in between.
+        let told_late =
+            begins.is_overdue(self.open.as_ref().map_or(begins.at, |open| open.at.max(begins.at)));
+        let least = if told_late { self.begun.last().copied().unwrap_or(0) } else { 0 };
+        if let Some(before) = self.open.take() {
+            let namespace = before.who.split('.').next().unwrap_or_default();
+            if killed.contains(before.who) || killed.contains(namespace) || before.gone {
+                tally.cut_by_death += 1;
+            } else if before.is_overdue(begins.at) {
+                tally.evictions += 1;
+                self.evicted.insert((before.who, before.seq));
+            } else if told_late {
+                // It has no place in the order: nothing that it writes is excused.
+                tally.evictions += 1;
+                self.evicted.insert((begins.who, begins.seq));
+                self.open = Some(before);
+                return;
+            } else {
+                let (who, seq) = (before.who, before.seq);
+                let Open { who: other, seq: its, at, .. } = begins;
+                let began = format!("section {its} of {other} began at {at}");
+                tally.violations.push(format!("two at once: {began}, inside {seq} of {who}"));
+                self.evicted.insert((who, seq));
+            }
+        }
+        self.order.insert((begins.who, begins.seq), self.begun.len());
+        self.begun.push(size.max(least));
+        self.open = Some(begins);
+    }
+
     /// Lines are whole, there if they were told to be and not if they were refused, and each is
     /// between the beginning of its section and that of the next.
     fn check_writes(&self, name: &str, content: &str, in_the_end: bool, tally: &mut Tally) {
@@ -176,6 +198,9 @@ impl Lock<'_> {
                 wrong(format!("a torn line: {line:?}"));
                 continue;
             };
+            if !seen.insert((who, seq, write)) {
+                wrong(format!("{line:?} is there twice"));
+            }
             let Some(&index) = self.order.get(&(who, seq)) else {
                 // While it goes on, the journal was read before.
                 if in_the_end {
@@ -188,9 +213,6 @@ impl Lock<'_> {
             }
             if self.begun.get(index + 1).is_some_and(|next| at >= *next) {
                 wrong(format!("{line:?} at {at} came late: the next section had begun"));
-            }
-            if !seen.insert((who, seq, write)) {
-                wrong(format!("{line:?} is there twice"));
             }
         }
         for (&(who, seq, write), &done) in &self.writes {

@@ -8,11 +8,11 @@ use lock_core::{Clock, SystemClock};
 
 /// The system's clocks, with a wall clock that somebody keeps setting.
 #[derive(Debug, Default)]
-pub(super) struct Jumping(AtomicI64);
+pub(in crate::prove) struct Jumping(AtomicI64);
 
 impl Jumping {
     /// Sets the wall clock to a time this far from the truth.
-    pub(super) fn jump(&self, seconds: i64) {
+    pub(in crate::prove) fn jump(&self, seconds: i64) {
         self.0.store(seconds, Ordering::Relaxed);
     }
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::checker::{self, Tally};
 use super::products::Which;
 use crate::prove::actors::Orders;
+use crate::prove::namespaces::{self, OWN_PIDS};
 
 /// How far ahead the clocks of every third namespace are.
 const AHEAD: u64 = 5000;
@@ -111,10 +111,7 @@ impl Gang {
         slot: usize,
         seed: u64,
     ) -> Result<Namespace> {
-        let mut within: Vec<String> =
-            ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
-                .map(str::to_owned)
-                .into();
+        let mut within: Vec<_> = OWN_PIDS.iter().map(|&word| word.to_owned()).collect();
         let shifted = slot % 3 == 2;
         if shifted {
             within.extend(
@@ -141,19 +138,7 @@ impl Gang {
     }
 }
 
-/// Kills a namespace by its first process, whom the kernel lets everybody else in it follow, and
-/// waits until nobody is left.
 fn kill(log: &File, namespace: &mut Namespace) -> Result<()> {
-    let unshare = namespace.child.id();
-    let children = format!("/proc/{unshare}/task/{unshare}/children");
-    let first = loop {
-        if let Ok(first) = std::fs::read_to_string(&children)?.trim().parse() {
-            break Pid::from_raw(first).context("a pid")?;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    };
-    (&*log).write_all(format!("K {}\n", namespace.number).as_bytes())?;
-    kill_process(first, Signal::KILL)?;
-    namespace.child.wait()?;
-    Ok(())
+    let Namespace { number, child, .. } = namespace;
+    namespaces::kill(child, || Ok((&*log).write_all(format!("K {number}\n").as_bytes())?))
 }

@@ -9,11 +9,9 @@ use super::scene::{Line, Scene};
 use crate::prove::actors::Orders;
 use crate::prove::tracer::{self, Call, Next, Traced};
 
-/// The calls that others can notice. A death before any other call is one before the next of
-/// these.
+/// The calls whose effect outlives the process: what else it did, its locks among it, dies with
+/// it, so that a death before any other call is one before the next of these.
 const EFFECTS: &[libc::c_long] = &[
-    libc::SYS_openat,
-    libc::SYS_fcntl,
     libc::SYS_pwrite64,
     libc::SYS_write,
     libc::SYS_linkat,
@@ -21,15 +19,19 @@ const EFFECTS: &[libc::c_long] = &[
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_mkdirat,
-    libc::SYS_close,
 ];
+
+fn is_effect(call: &Call) -> bool {
+    let creates = call.which == libc::SYS_openat && call.arguments[2] & libc::O_CREAT as u64 != 0;
+    creates || EFFECTS.contains(&call.which)
+}
 
 /// Before which of its calls a process is killed, counted from 1 on.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum At {
     /// Of all that one of its threads makes.
     Call { thread: usize, number: usize },
-    /// Of those that others can notice.
+    /// Of those whose effect outlives it.
     Effect(usize),
 }
 
@@ -39,7 +41,7 @@ impl At {
         calls.iter().map(|call| Self::Call { thread: call.thread, number: call.number })
     }
 
-    /// Those that others can tell apart.
+    /// Those that make a difference to others.
     pub(super) fn effects(calls: &[Call]) -> impl Iterator<Item = Self> {
         (1..=calls.iter().filter(|call| is_effect(call)).count()).map(Self::Effect)
     }
@@ -57,16 +59,12 @@ impl At {
     }
 }
 
-fn is_effect(call: &Call) -> bool {
-    EFFECTS.contains(&call.which)
-}
-
 /// Who is killed where.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Point {
     pub(super) case: usize,
     pub(super) at: At,
-    /// Whoever comes next is killed as well, before each of its own calls that others notice.
+    /// Whoever comes next is killed as well, before each of its own such calls.
     pub(super) twice: bool,
 }
 
@@ -177,6 +175,7 @@ fn die(point: Point, second: Option<At>, deaths: &mut Deaths) -> Result<Died> {
             continue;
         }
         if let Some(at) = second {
+            scene.let_graces_pass()?;
             let traced = tracer::trace(scene.orders("crash-contender").command()?, at.killer())?;
             deaths.processes += 1;
             if !traced.was_killed() {

@@ -353,7 +353,7 @@ impl Sys for Native {
         directory: Option<(&Path, &Path)>,
         _inherited: bool,
     ) -> Option<Slot> {
-        let wide = |path: &Path| Wide::of(Place::absolute(path)).ok();
+        let wide = |path: &Path| Wide::of_path(path).ok();
         let (directory, tombstone) = match directory {
             Some((directory, tombstone)) => (Some(wide(directory)?), wide(tombstone)?),
             None => (None, wide(&litter::tombstone_name(self, at))?),

@@ -12,7 +12,7 @@ fn violations(journal: &str, content: &str) -> Vec<String> {
 fn overlapping(lock: &str, between: &str, second_at: u32) -> Vec<String> {
     let promise = if lock == "session" { 100 } else { 0 };
     let first = format!("B 1.1 {lock} 1 10 0 {promise} 0\n");
-    violations(&format!("{first}{between}B 2.1 {lock} 1 {second_at} 0 200 0\n"), "")
+    violations(&format!("{first}{between}B 2.1 {lock} 1 {second_at} 0 0 0\n"), "")
 }
 
 #[test]
@@ -38,6 +38,26 @@ fn the_dead_the_gone_and_the_overdue_hold_nothing() {
     assert_eq!(overlapping("session", "P 1.1 session 1 150\n", 149).len(), 1);
     // An install lock's holder is never overdue.
     assert_eq!(overlapping("deps", "", 1_000_000).len(), 1);
+}
+
+#[test]
+fn who_is_evicted_before_it_tells_holds_nothing() {
+    // Stopped before it looked at the clock, and after.
+    for late in [150, 50] {
+        let first = "B 1.1 session 1 120 0 0 8\n";
+        let second = format!("B 2.1 session 1 {late} 0 100 0\nE 2.1 session 1 160\n");
+        let end = "W 1.1 session 1 0\nE 1.1 session 1 170\n";
+        assert_eq!(violations(&format!("{first}{second}{end}"), "1.1 1 0\n").len(), 1, "too soon");
+        let first = "B 1.1 session 1 120 0 0 0\n";
+        let told = format!("{first}{second}{end}");
+        assert_eq!(violations(&told, "1.1 1 0\n"), [""; 0]);
+        // But it must not have written.
+        let wrote = format!("{told}W 2.1 session 1 0\n");
+        assert_eq!(violations(&wrote, "1.1 1 0\n2.1 1 0\n").len(), 1);
+    }
+    // Nobody can have evicted it.
+    let early = "B 1.1 session 1 90 0 0 0\nB 2.1 session 1 95 0 100 0\n";
+    assert_eq!(violations(early, "").len(), 1);
 }
 
 const TWO: &str = "B 1.1 session 1 10 0 100 0\nW 1.1 session 1 0\nB 2.1 session 1 150 0 0 8\n";

@@ -61,6 +61,11 @@ impl Wide {
         Ok(Self(units.into_boxed_slice()))
     }
 
+    /// The same for an absolute path.
+    pub(crate) fn of_path(path: &Path) -> io::Result<Self> {
+        Self::of(Place::absolute(path))
+    }
+
     pub(super) fn as_ptr(&self) -> *const u16 {
         self.0.as_ptr()
     }

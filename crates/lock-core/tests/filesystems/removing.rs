@@ -1,0 +1,53 @@
+//! How a lock directory is removed where it cannot be renamed.
+
+use std::time::Duration;
+
+use lock_core::filesystem::FsClass::Local;
+use lock_core::lockfile::ReleaseOutcome;
+use lock_core::{AcquireError, Acquisition, Request};
+
+use crate::setup::{acquired, directory_lock, leave, names, policy, stamp};
+use crate::sys::Pretended;
+
+fn request() -> Request {
+    let timeout = Some(Duration::ZERO);
+    Request { stamp: stamp(), policy: policy(), timeout, reentrant: false, fail_when_stale: false }
+}
+
+/// A lock that came with a container's image is in the lower layer of an overlay.
+#[test]
+fn a_dead_owner_in_the_lower_layer_of_an_overlay() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("root.lock");
+    std::fs::create_dir(&path).unwrap();
+    leave(&path.join("owner.json"), |_| {});
+    let sys = Pretended { no_rename_dir: true, ..Pretended::new(Local) };
+    let file = directory_lock(sys, path);
+    let guard = Acquisition::new(file, request()).block(|_, _, _| {}).unwrap();
+    assert_eq!(names(root.path()), ["root.lock"]);
+    drop(guard);
+    assert!(names(root.path()).is_empty());
+}
+
+#[test]
+fn releasing_from_the_bottom_up() {
+    let root = tempfile::tempdir().unwrap();
+    let sys = Pretended { no_rename_dir: true, ..Pretended::new(Local) };
+    let guard = acquired(&directory_lock(sys, root.path().join("root.lock")));
+    assert!(matches!(guard.release(), ReleaseOutcome::Released));
+    assert!(names(root.path()).is_empty());
+}
+
+/// Foreign files are never removed, and whoever comes next is told of them.
+#[test]
+fn foreign_files_stay() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("root.lock");
+    std::fs::create_dir(&path).unwrap();
+    leave(&path.join("owner.json"), |_| {});
+    std::fs::write(path.join("foreign"), "theirs").unwrap();
+    let sys = Pretended { no_rename_dir: true, ..Pretended::new(Local) };
+    let tried = Acquisition::new(directory_lock(sys, path.clone()), request()).block(|_, _, _| {});
+    assert!(matches!(tried, Err(AcquireError::Contended(_))), "{tried:?}");
+    assert_eq!(std::fs::read(path.join("foreign")).unwrap(), b"theirs");
+}

@@ -1,0 +1,47 @@
+# The boot after the cut: what is said of the owners of the boot before, and what becomes of them.
+
+# A lock without content, as a cut can leave it, made just now.
+plant() {
+    file=$(record "$hold" planted)
+    mkdir -p "${file%/*}"
+    : >"$file"
+    try other planted 200ms planted-fresh
+}
+each plant
+planted=$(now)
+
+found() {
+    file=$(record "$hold" recent)
+    what=nothing
+    [ -e "$file" ] && what=empty
+    [ -s "$file" ] && what=record
+    tell "found $row $domain $what"
+}
+each found
+inspect_all synced rebooted
+tell mark "what was found"
+
+each try other synced 2s rebooted
+each try view recent 20s recent
+tell mark "locks of the boot before"
+
+# Past every grace for a lock that names no owner.
+while [ $(($(now) - planted)) -lt 31000 ]; do sleep 1; done
+each try view planted 20s planted-old
+tell mark "graces"
+
+# What is still there after every lock was taken and let go, and after the doctor.
+left() {
+    case $domain in
+        session)
+            lockctl session doctor --fix "$view" >/run/doctor.log 2>&1
+            find "$view" -mindepth 1 -maxdepth 1 \( ! -type d -o -name '.*' \) >/run/left
+            ;;
+        deps)
+            lockctl deps doctor --fix "$view/$row"-*[a-z] >/run/doctor.log 2>&1
+            find "$view" -mindepth 2 >/run/left
+            ;;
+    esac
+    tell "left $row $domain $(words /run/left)"
+}
+each left
