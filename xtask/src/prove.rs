@@ -13,12 +13,12 @@ mod chaos;
 mod crash;
 mod fuzz;
 #[cfg(target_os = "linux")]
-mod peers;
-mod sim;
-#[cfg(target_os = "linux")]
 mod identity;
 #[cfg(target_os = "linux")]
 mod namespaces;
+#[cfg(target_os = "linux")]
+mod peers;
+mod sim;
 #[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]

@@ -169,7 +169,11 @@ fn a_file_is_no_directory() {
     let before = snapshot(dir.path());
     for session in ["file/chat.jsonl", "file/deeper/chat.jsonl"] {
         let error = acquire(&dir.path().join(session)).expect_err("no directory");
-        assert!(matches!(error, SessionLockError::Lock(LockError::Io { .. })), "{error:?}");
+        let io = matches!(
+            error,
+            SessionLockError::Lock(LockError::Io { .. }) | SessionLockError::Directory { .. }
+        );
+        assert!(io, "{error:?}");
     }
     assert_eq!(snapshot(dir.path()), before);
 }

@@ -62,8 +62,7 @@ impl Root {
 
     /// Checks that nothing of the protocol is left.
     pub(crate) fn assert_clean(&self, context: &str) {
-        let left: Vec<_> =
-            std::fs::read_dir(self.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let left = os::names(&self.path());
         assert!(left.is_empty(), "{context}: {left:?} is left");
     }
 }
@@ -132,7 +131,7 @@ impl Planted {
         match Self::ALL.get(round % (Self::ALL.len() + 1)) {
             Some(planted) => planted.plant(at),
             None => {
-                std::fs::create_dir(at).unwrap();
+                os::create_dir(at);
                 std::fs::write(at.join("owner.json"), DEAD).unwrap();
             }
         }
@@ -140,7 +139,7 @@ impl Planted {
 
     /// Puts it at the lock's path, an hour old: past its grace.
     pub(crate) fn plant(self, at: &Path) {
-        std::fs::create_dir(at).unwrap_or_else(|e| panic!("{e}: {:?}", left_at(at)));
+        os::create_dir(at);
         let owner = at.join("owner.json");
         match self {
             Self::Ownerless => {}
@@ -153,14 +152,6 @@ impl Planted {
         }
         make_old(at);
     }
-}
-
-/// What is in the way, for the message.
-fn left_at(at: &Path) -> Vec<(PathBuf, Option<std::time::Duration>)> {
-    let list = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().collect::<Vec<_>>();
-    let beside = at.parent().map(list).unwrap_or_default();
-    let all = beside.into_iter().chain(list(at));
-    all.map(|e| (e.path(), e.metadata().ok().and_then(|m| m.modified().ok()?.elapsed().ok()))).collect()
 }
 
 /// Lets the grace of an ownerless directory pass.
