@@ -13,6 +13,11 @@ mod imp;
 #[path = "windows.rs"]
 mod imp;
 
+/// Commands for `lockctl` to run, and how they end.
+#[cfg_attr(unix, path = "command_unix.rs")]
+#[cfg_attr(windows, path = "command_windows.rs")]
+pub(crate) mod command;
+
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant, SystemTime};
