@@ -22,12 +22,12 @@ inspect_all synced rebooted
 tell mark "what was found"
 
 each try other synced 2s rebooted
-each try view recent 20s recent
 tell mark "locks of the boot before"
 
 # Past every grace for a lock that names no owner.
 while [ $(($(now) - planted)) -lt 31000 ]; do sleep 1; done
-each try view planted 20s planted-old
+each try view recent 2s recent
+each try view planted 2s planted-old
 tell mark "graces"
 
 # What is still there after every lock was taken and let go, and after the doctor.

@@ -72,7 +72,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }
             Ok(packages) => {
                 let lockctl = lockctl.as_deref().unwrap_or(Path::new(""));
-                explore(scenario, &packages, lockctl, &workshop, &mut report)?;
+                let turns = if options.short { 3 } else { 5 };
+                explore(scenario, &packages, lockctl, &workshop, turns, &mut report)?;
             }
         }
         eprintln!("  {:>4} s in all", started.elapsed().as_secs());
@@ -137,6 +138,7 @@ fn explore(
     packages: &Packages,
     lockctl: &Path,
     workshop: &Path,
+    turns: u32,
     report: &mut Report,
 ) -> Result<()> {
     let directory = workshop.join(scenario.name);
@@ -153,7 +155,7 @@ fn explore(
     let has_disk = |row: &&Row| row.disk.is_none_or(|kind| disks.iter().any(|(k, _)| *k == kind));
     let (rows, without): (Vec<&Row>, Vec<&Row>) = scenario.rows.iter().partition(has_disk);
     let image = image::build(scenario, &rows, packages, lockctl, &directory)?;
-    let machine = Machine { scenario, image: &image, directory: &directory, disks: &disks };
+    let machine = Machine { scenario, image: &image, directory: &directory, disks: &disks, turns };
     let mut told = Told::default();
     for phase in ["before", "after"] {
         match machine.run(phase) {

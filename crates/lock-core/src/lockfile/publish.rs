@@ -296,6 +296,7 @@ impl<S: Sys> LockFile<S> {
         record.created_at = Some(self.clock().wall());
         record.monotonic = Some(self.clock().monotonic());
         record.kernel_lock = (stage.locked && claim).then_some(KernelLockClaim { device, inode });
+        record.seen_as = class;
         record.max_hold = match stamp.dialect {
             Dialect::Session { max_hold } => Some(max_hold),
             Dialect::RuntimeDeps => None,

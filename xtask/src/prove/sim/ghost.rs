@@ -57,8 +57,9 @@ pub(crate) struct Ghost {
     /// Whether calls fail or processes are stopped here, so that a release may give up.
     pub(crate) may_abandon: bool,
     holds: Vec<Hold>,
-    /// The aged lock directory from which somebody removed a link to nowhere, and who.
-    emptied: Option<(u64, Process)>,
+    /// The aged lock directory from which somebody removed a link to nowhere, which makes it young
+    /// again, and no less dead: whoever has judged it before may go on.
+    emptied: Option<u64>,
     someone_died: bool,
     pub(crate) violations: Vec<Violation>,
 }
@@ -224,7 +225,7 @@ impl State {
         let judged = self.threads[thread].judged;
         let foreign = self.is_foreign(process);
         let Some(hold) = self.ghost.at(inode) else {
-            self.ghost.emptied = before.top.filter(|_| before.aged).map(|top| (top, process));
+            self.ghost.emptied = before.top.filter(|_| before.aged);
             return;
         };
         hold.bound = false;
@@ -240,7 +241,9 @@ impl State {
             hold.released = true;
             return;
         }
-        if overdue && !hold.writing && (own || judged == Some(inode)) {
+        // Its own watchdog may have decided before the promise was renewed.
+        let evicted = own && hold.late;
+        if (overdue || evicted) && !hold.writing && (own || judged == Some(inode)) {
             hold.lost = true;
             return;
         }
@@ -260,7 +263,7 @@ impl State {
     fn ownerless_removed(&mut self, top: u64, call: &'static str, aged: bool) {
         let me = self.me();
         // Numbers are given out in ranges.
-        let mine = (top / 1000) as Process == me + 1 || self.ghost.emptied == Some((top, me));
+        let mine = (top / 1000) as Process == me + 1 || self.ghost.emptied == Some(top);
         if !mine && !aged && !self.is_foreign(me) {
             let what = format!("p{me} ({call}) removes a lock that names no owner, in its grace");
             self.ghost.violated(3, what);

@@ -258,6 +258,11 @@ impl State {
         self.trace.get_or_insert_default().push(line);
     }
 
+    fn is_done(&self, process: Process) -> bool {
+        let mine = |thread: &&Thread| thread.process == process;
+        self.threads.iter().filter(mine).all(|thread| thread.status == Status::Done)
+    }
+
     /// Writes at the end of a file.
     pub(crate) fn append(&mut self, file: Description, offset: usize, bytes: &[u8]) {
         let tag = digest((self.processes[self.me()].history, self.current, offset, bytes.len()));
@@ -293,8 +298,10 @@ impl State {
     pub(crate) fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.world.digest().hash(&mut hasher);
-        for process in &self.processes {
-            (process.history, process.dead, process.stopped).hash(&mut hasher);
+        for (number, process) in self.processes.iter().enumerate() {
+            // What it saw matters to nobody any more.
+            let over = process.dead || self.is_done(number);
+            (process.dead, (!over).then_some((process.history, process.stopped))).hash(&mut hasher);
         }
         for thread in &self.threads {
             match thread.status {

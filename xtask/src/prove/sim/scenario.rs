@@ -150,9 +150,14 @@ const TWICE: &[Actor] = &[Locker(2)];
 /// Everything that is explored exhaustively.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "file-2", processes: &[ONE, ONE], ..FILE },
-    Scenario { name: "file-again", processes: &[TWICE, ONE], short: Some(3), ..FILE },
-    Scenario { name: "file-3", processes: &[ONE, ONE, ONE], short: Some(2), ..FILE },
-    Scenario { name: "file-stale-2", processes: &[&[DiesHolding], ONE, ONE], ..FILE },
+    Scenario { name: "file-again", processes: &[TWICE, ONE], short: Some(2), ..FILE },
+    Scenario { name: "file-3", processes: &[ONE, ONE, ONE], short: Some(1), ..FILE },
+    Scenario {
+        name: "file-stale-2",
+        processes: &[&[DiesHolding], ONE, ONE],
+        short: Some(2),
+        ..FILE
+    },
     Scenario {
         name: "file-stale-3",
         processes: &[&[DiesHolding], ONE, ONE, ONE],
@@ -164,50 +169,50 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "file-overdue",
         processes: &[&[Renewer, Watchdog], ONE],
         budget: Budget { crashes: 9, ..JUMP },
-        short: Some(3),
+        short: Some(1),
         ..FILE
     },
     Scenario {
         name: "file-threads",
         processes: &[&[Sharer, Helper, Watchdog], ONE],
         budget: JUMP,
-        short: Some(2),
+        short: Some(1),
         ..FILE
     },
     Scenario {
         name: "file-siblings",
         processes: &[&[Locker(1), Locker(1)], ONE],
-        short: Some(2),
+        short: Some(1),
         ..FILE
     },
     Scenario {
         name: "file-stopped",
         processes: &[&[Renewer, Watchdog], ONE],
         budget: Budget { stops: 1, jumps: 1, ..NOTHING },
-        short: Some(2),
+        short: Some(1),
         ..FILE
     },
     Scenario {
         name: "file-faults",
         processes: &[ONE, ONE],
         budget: Budget { faults: 1, crashes: 1, ..NOTHING },
-        short: Some(2),
+        short: Some(1),
         ..FILE
     },
-    Scenario { name: "file-empty", processes: &[&[LeavesEmpty], ONE, ONE], ..FILE },
+    Scenario { name: "file-empty", processes: &[&[LeavesEmpty], ONE, ONE], short: Some(2), ..FILE },
     Scenario {
         name: "file-named",
         fs: NAMED,
         processes: &[ONE, ONE, &[Sweeper]],
-        short: Some(2),
+        short: Some(1),
         ..FILE
     },
-    Scenario { name: "file-network", fs: NETWORK, processes: &[ONE, ONE], short: Some(3), ..FILE },
+    Scenario { name: "file-network", fs: NETWORK, processes: &[ONE, ONE], short: Some(2), ..FILE },
     Scenario {
         name: "file-guest",
         fs: GUEST,
         processes: &[&[DiesHolding], ONE, ONE],
-        short: Some(3),
+        short: Some(1),
         ..FILE
     },
     Scenario {
@@ -228,7 +233,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "dir-openclaw",
         processes: &[&[OpenClaw], ONE, ONE],
         budget: NOTHING,
-        short: Some(3),
+        short: Some(2),
         ..DIRECTORY
     },
     Scenario {
@@ -242,28 +247,28 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "dir-stale-2",
         processes: &[&[DiesHolding], ONE, ONE],
-        short: Some(3),
+        short: Some(1),
         ..DIRECTORY
     },
-    Scenario { name: "dir-3", processes: &[ONE, ONE, ONE], short: Some(1), ..DIRECTORY },
-    Scenario { name: "dir-sweep", processes: &[ONE, ONE, &[Sweeper]], short: Some(2), ..DIRECTORY },
+    Scenario { name: "dir-3", processes: &[ONE, ONE, ONE], short: Some(0), ..DIRECTORY },
+    Scenario { name: "dir-sweep", processes: &[ONE, ONE, &[Sweeper]], short: Some(1), ..DIRECTORY },
     Scenario {
         name: "dir-network",
         fs: NETWORK,
         processes: &[ONE, ONE],
-        short: Some(2),
+        short: Some(1),
         ..DIRECTORY
     },
     Scenario {
         name: "dir-ownerless",
         processes: &[&[LeavesOwnerless], ONE, ONE],
-        short: Some(3),
+        short: Some(1),
         ..DIRECTORY
     },
     Scenario {
         name: "dir-dangling",
         processes: &[&[LeavesDangling], ONE, ONE],
-        short: Some(3),
+        short: Some(1),
         ..DIRECTORY
     },
     Scenario {
@@ -277,6 +282,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "dir-faults-sweep",
         processes: &[ONE, &[Sweeper]],
         budget: Budget { faults: 1, ..NOTHING },
+        short: Some(2),
         ..DIRECTORY
     },
     Scenario {

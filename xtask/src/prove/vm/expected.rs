@@ -30,7 +30,7 @@ pub(super) struct Expected {
 /// One kernel, one lock domain, survives a reboot.
 pub(super) const LOCAL: Expected = Expected {
     same_view: "kept out",
-    other_view: "kept out, 10 of 10",
+    other_view: "kept out, in turn",
     living: "alive (lock held)",
     clock: "nothing",
     crash: "at once",
@@ -53,3 +53,21 @@ pub(super) const ONE_LOWER: Expected = Expected {
     dead: "dead (dead-pid) / dead (lock-released), taken",
     ..LOCAL
 };
+
+/// Another boot id may be another machine's, and a free byte proves nothing.
+pub(super) const NFS: Expected = Expected {
+    dead: "dead (dead-pid), taken",
+    rebooted: "unverifiable (boot different), waits",
+    recent: "record, waits or empty, taken or nothing, taken",
+    ..LOCAL
+};
+
+/// Two mounts do not see each other's locks.
+pub(super) const NFS_NOLOCK: Expected =
+    Expected { living: "alive (lock held) / alive (lock free)", ..NFS };
+
+/// What the server itself says, with a local file system in its hands.
+pub(super) const NFS_SERVER: Expected = Expected { ..NFS };
+
+/// The guest's own locks, which the host does not see.
+pub(super) const NINEP: Expected = Expected { ..NFS_NOLOCK };

@@ -25,6 +25,9 @@ impl Domain {
     }
 }
 
+/// What the guest did not say.
+pub(super) const NO_ANSWER: &str = "no answer";
+
 /// The columns of the table.
 pub(super) const QUESTIONS: [&str; 10] = [
     "a second process",
@@ -155,17 +158,21 @@ impl Told {
         let [same_view, mut other_view] = ["held-view", "held-other"].map(refused);
         if row.one_directory {
             other_view += ", ";
-            other_view += self.fact("count", row, domain).unwrap_or("no count");
+            other_view += match self.fact("count", row, domain) {
+                Some(count) if all(count) => "in turn",
+                Some(count) => count,
+                None => NO_ANSWER,
+            };
         }
         let verdict = |question| self.verdicts(question, row, domain);
         let [dead, rebooted] = ["crashed", "rebooted"]
             .map(|question| format!("{}, {}", verdict(question), taken(question)));
-        let found = self.fact("found", row, domain).unwrap_or("no answer");
+        let found = self.fact("found", row, domain).unwrap_or(NO_ANSWER);
         let graced = self.outcome("planted-fresh", row, domain, "NO GRACE", "kept its grace");
         let left = match self.fact("left", row, domain) {
             Some("") => "nothing".to_owned(),
             Some(files) => files.to_owned(),
-            None => "no answer".to_owned(),
+            None => NO_ANSWER.to_owned(),
         };
         [
             same_view,
@@ -185,7 +192,7 @@ impl Told {
         match (self.takeover_ms(row, domain), self.fact("waiter", row, domain)) {
             (Some(0..=AT_ONCE_MS), _) => "at once".to_owned(),
             (Some(ms), _) => format!("after {ms} ms"),
-            (None, said) => said.unwrap_or("no answer").to_owned(),
+            (None, said) => said.unwrap_or(NO_ANSWER).to_owned(),
         }
     }
 
@@ -210,13 +217,13 @@ impl Told {
             Some(0) => had.to_owned(),
             Some(75) => not.to_owned(),
             Some(status) => format!("exit status {status}"),
-            None => "no answer".to_owned(),
+            None => NO_ANSWER.to_owned(),
         }
     }
 
     /// What both views say of the owner; once, if it is the same.
     fn verdicts(&self, question: &str, row: &Row, domain: Domain) -> String {
-        let say = |seen: Option<&Inspected>| seen.map_or("no answer".to_owned(), Inspected::words);
+        let say = |seen: Option<&Inspected>| seen.map_or(NO_ANSWER.to_owned(), Inspected::words);
         let [view, other] =
             ["view", "other"].map(|side| say(self.seen(question, side, row, domain)));
         if view == other { view } else { format!("{view} / {other}") }
@@ -243,6 +250,11 @@ impl Told {
     fn fact(&self, kind: &str, row: &Row, domain: Domain) -> Option<&str> {
         self.facts.get(&[kind.to_owned(), row.key(), domain.name().to_owned()]).map(String::as_str)
     }
+}
+
+/// Whether nothing that was added is lost: "20 of 20".
+fn all(count: &str) -> bool {
+    count.split_once(" of ").is_some_and(|(sum, turns)| sum == turns)
 }
 
 impl Inspected {

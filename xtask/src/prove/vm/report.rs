@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::observe::{Answers, Domain, QUESTIONS, Told, expected, fits};
+use super::observe::{Answers, Domain, NO_ANSWER, QUESTIONS, Told, expected, fits};
 use super::scenario::Row;
 
 #[derive(Debug, Serialize)]
@@ -67,6 +67,11 @@ impl Report {
     pub(super) fn deviations(&self) -> Vec<String> {
         let mut all = self.failures.clone();
         for line in &self.lines {
+            let silent = |cell: &Cell| cell.answer.as_ref().is_some_and(|a| a.contains(NO_ANSWER));
+            if line.cells.iter().all(silent) {
+                all.push(format!("{} ({}): no answers", line.filesystem, line.domain));
+                continue;
+            }
             for cell in &line.cells {
                 if let Some(answer) = &cell.answer
                     && !fits(answer, cell.expected)
