@@ -28,6 +28,9 @@ impl Domain {
 /// What the guest did not say.
 pub(super) const NO_ANSWER: &str = "no answer";
 
+/// The host tries for a lock that the guest holds.
+pub(super) const HOST: &str = "host";
+
 /// The columns of the table.
 pub(super) const QUESTIONS: [&str; 10] = [
     "a second process",
@@ -164,6 +167,11 @@ impl Told {
                 None => NO_ANSWER,
             };
         }
+        match self.tried(HOST, row, domain).map(|tried| tried.status) {
+            None => {}
+            Some(75) => other_view += ", as is the host",
+            Some(status) => other_view += &format!(", NOT SO THE HOST (exit status {status})"),
+        }
         let verdict = |question| self.verdicts(question, row, domain);
         let [dead, rebooted] = ["crashed", "rebooted"]
             .map(|question| format!("{}, {}", verdict(question), taken(question)));
@@ -171,6 +179,9 @@ impl Told {
         let graced = self.outcome("planted-fresh", row, domain, "NO GRACE", "kept its grace");
         let left = match self.fact("left", row, domain) {
             Some("") => "nothing".to_owned(),
+            Some(files) if files.split(' ').all(|file| file.contains("/.nfs")) => {
+                "NFS's own names".to_owned()
+            }
             Some(files) => files.to_owned(),
             None => NO_ANSWER.to_owned(),
         };
