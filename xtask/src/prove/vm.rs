@@ -2,13 +2,14 @@
 //! every file system that can be had, the clock is stepped, holders are killed, the power is cut,
 //! and after the next boot the locks that are still there are judged.
 
+mod answers;
 mod expected;
 mod guest;
 mod image;
-mod observe;
 mod packages;
 mod report;
 mod scenario;
+mod told;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,10 +22,10 @@ use clap::Args;
 
 use crate::tools::{cargo, has_program, root, run as run_program};
 use guest::Machine;
-use observe::{Domain, Told};
 use packages::Packages;
 use report::Report;
 use scenario::{Row, SCENARIOS, Scenario};
+use told::{Domain, Told};
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
@@ -155,7 +156,7 @@ fn as_host(rows: &[&Row], lockctl: &Path, share: &Path) -> Result<String> {
             tried.args([domain.name(), "run", "--quiet", "--timeout", "0"]);
             let tried = tried.arg(target).args(["--", "true"]).output()?;
             let (key, status) = (row.key(), tried.status.code().unwrap_or(-1));
-            writeln!(told, "try {} {key} {} {status} 0", observe::HOST, domain.name())?;
+            writeln!(told, "try {} {key} {} {status} 0", answers::HOST, domain.name())?;
         }
     }
     Ok(told)

@@ -1,7 +1,7 @@
 //! What is run: kernels, disks, mounts and the rows of the table, as data.
 
 use super::expected::{self, Expected};
-use super::observe::Domain;
+use super::told::Domain;
 
 /// A virtual machine that is booted, cut off from power, and booted again.
 pub(super) struct Scenario {
