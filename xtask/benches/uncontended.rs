@@ -12,7 +12,6 @@ use session_lock::{ReleaseOutcome, SessionLock, SessionOptions};
 /// A record of ours has about this size.
 const RECORD: [u8; 560] = [b'x'; 560];
 
-#[expect(clippy::disallowed_methods, reason = "this is the plain lock file to compare with")]
 fn floor(path: &Path) {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).unwrap();
     file.write_all(black_box(&RECORD)).unwrap();

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::matrix;
 use crate::tools::{cargo, root, run};
+use crate::{matrix, prove};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     matrix: matrix::Options,
+    /// Run the proofs as well, in their short setting.
+    #[arg(long)]
+    proofs: bool,
 }
 
 pub(crate) fn check(mut options: Options) -> Result<()> {
@@ -20,7 +23,8 @@ pub(crate) fn check(mut options: Options) -> Result<()> {
     if options.matrix.only.is_empty() {
         options.matrix.only = matrix::everyday()?;
     }
-    matrix::run(&options.matrix)
+    matrix::run(&options.matrix)?;
+    if options.proofs { prove::everyday() } else { Ok(()) }
 }
 
 pub(crate) fn bench() -> Result<()> {

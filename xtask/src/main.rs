@@ -1,5 +1,5 @@
-//! The project's own tasks: what must pass before a change lands, the cross-OS matrix, and the
-//! benchmark.
+//! The project's own tasks: what must pass before a change lands, the cross-OS matrix, the
+//! proofs and the benchmark.
 
 mod ci;
 mod matrix;
@@ -18,11 +18,12 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Format check and the everyday legs of the matrix: this system's tests, features, docs.
+    /// Format check, the everyday legs of the matrix (this system's tests, features, docs), and the
+    /// short proofs.
     Ci(ci::Options),
     /// Every target: builds, lints and tests what can run here, and says what did not.
     Matrix(matrix::Options),
-    /// The proofs: what the locks promise, shown in the worst conditions we can make.
+    /// What the locks promise, shown by more than unit tests.
     #[command(subcommand)]
     Prove(prove::Proof),
     /// Short form of the benchmarks: what an uncontended lock costs beside its floor.

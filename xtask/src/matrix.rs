@@ -109,6 +109,18 @@ fn run_leg(leg: &'static Leg, host: &str, install: bool, report: &mut Report) {
         let (leg, target) = (leg.name, leg.target);
         report.rows.push(Row { leg, target, scenario, how, outcome, tests, took });
     }
+    for left_out in way.map_or(&[][..], |way| way.left_out) {
+        let why = left_out.why.to_owned();
+        report.rows.push(Row {
+            leg: leg.name,
+            target: leg.target,
+            scenario: "other tests",
+            how: None,
+            outcome: Outcome::NotRun { why },
+            tests: None,
+            took: Duration::ZERO,
+        });
+    }
 }
 
 fn run_scenario(leg: &Leg, scenario: Scenario, host: &str, install: bool) -> (Outcome, Built) {

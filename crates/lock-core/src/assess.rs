@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::evidence::Evidence;
 use crate::filesystem::{Filesystem, FsClass};
-use crate::identity::{Comparison, OwnerId};
+use crate::identity::{Comparison, OwnerId, OwnerKind};
 use crate::lockfile::Layout;
 use crate::policy::{self, Ages, Decision, Policy};
 use crate::record::{Form, LockRecord};
@@ -20,7 +20,7 @@ use crate::verdict::Verdict;
 /// By which clock the time since acquisition was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgeClock {
-    /// `CLOCK_MONOTONIC` of this boot: excludes suspend, cannot be set.
+    /// The [monotonic](crate::Clock::monotonic) clock of this boot.
     Monotonic,
     /// Two times stamped by the file server.
     FileTimes,
@@ -94,7 +94,7 @@ pub(crate) struct Now<'a> {
 pub(crate) fn held_for(
     record: &LockRecord,
     here: &OwnerId,
-    boot: Comparison,
+    (boot, namespace): (Comparison, Comparison),
     class: FsClass,
     modified: Option<Timestamp>,
     now: Now<'_>,
@@ -105,8 +105,19 @@ pub(crate) fn held_for(
     }
     let offset = |id: &OwnerId| id.time_offset.map(|o| o.monotonic_ns);
     let owner = record.owner.as_ref();
-    let one_clock = boot == Comparison::Same
-        && Comparison::of(owner.and_then(offset), offset(here)) == Comparison::Same;
+    let clocks = match here.kind {
+        // No time namespaces: one clock for all processes of a boot.
+        OwnerKind::Macos => Comparison::Same,
+        // "Same boot" is no more than "same machine" there. A clock that started again shows a
+        // hold of an earlier boot as younger than it is, which evicts nobody; but machines that
+        // were cloned show one machine's id, and have clocks of their own.
+        OwnerKind::Windows => namespace,
+        OwnerKind::Linux | OwnerKind::Other(_) => {
+            Comparison::of(owner.and_then(offset), offset(here))
+        }
+    };
+    let one_clock = (boot, clocks) == (Comparison::Same, Comparison::Same)
+        && owner.is_some_and(|owner| owner.kind == here.kind);
     match (record.monotonic, modified, now.server) {
         (Some(start), ..) if one_clock => {
             Some((now.clock.monotonic().saturating_sub(start), AgeClock::Monotonic))

@@ -4,11 +4,20 @@
 //! Nothing here is needed for correctness: the kernel drops the locks of a dead process. Clean-up
 //! saves the next contender the reclaim, and the directory a file.
 //!
-//! Held locks are entered in a fixed table of atomics that a signal handler can walk: no lock, no
-//! allocation, and no pointer that could be freed under it.
+//! Held locks are entered in a fixed table of atomics that a signal handler can walk, or the last
+//! thread of a process whose others were ended anywhere: no lock, no allocation, and no pointer
+//! that could be freed under it.
 
 cfg_if::cfg_if! {
-    if #[cfg(target_os = "linux")] {
+    if #[cfg(any(target_os = "linux", target_os = "macos"))] {
+        mod sys;
+        mod table;
+        pub(crate) use sys::Paths;
+        pub(crate) use table::Claim;
+        pub use table::Slot;
+        use sys as os;
+    } else if #[cfg(windows)] {
+        #[path = "cleanup/sys_windows.rs"]
         mod sys;
         mod table;
         pub(crate) use sys::Paths;
@@ -38,7 +47,12 @@ cfg_if::cfg_if! {
 /// A handler could not be installed.
 ///
 /// # Platform-specific behavior
-/// Linux only, so far. Elsewhere this does nothing, and the next contender reclaims.
+/// Signals and `exit` on Linux and macOS. On Windows it happens whenever the process exits by
+/// `ExitProcess`: that is how Rust exits, and what Windows does by default on Ctrl-C, Ctrl-Break,
+/// when the console is closed, at log-off and at shutdown. A console handler of the program that
+/// keeps it running keeps its locks, too.
+///
+/// Elsewhere this does nothing, and the next contender reclaims.
 pub fn install() -> std::io::Result<()> {
     os::install()
 }

@@ -52,7 +52,7 @@ pub struct Evidence {
     pub interpretable: bool,
     /// The owner byte.
     pub kernel_lock: KernelLock,
-    /// The record claims that its owner took the owner byte.
+    /// The record claims that its owner took the owner byte, in terms of this kind of system.
     pub claimed: bool,
     /// The file we see is the (device, inode) that the owner recorded.
     pub same_file: bool,
@@ -117,8 +117,11 @@ pub fn gather(
         attested,
     };
     let Some((record, owner)) = named else { return evidence };
-    evidence.interpretable = owner.kind == here.kind && record.version <= crate::record::VERSION;
-    evidence.claimed = record.kernel_lock.is_some();
+    let same_kind = owner.kind == here.kind;
+    evidence.interpretable = same_kind && record.is_understood();
+    // Another kind of system is another kernel: its locks do not show here, and its device and
+    // inode numbers are equal to ours by chance.
+    evidence.claimed = same_kind && record.kernel_lock.is_some();
     evidence.same_file =
         record.kernel_lock.is_some_and(|claim| (claim.device, claim.inode) == file.device_inode);
     let namespaces = match (owner.namespace, here.namespace) {

@@ -1,7 +1,8 @@
-//! What a lock's file system lets one conclude, read from `mountinfo`.
+//! What a lock's file system lets one conclude, read from `mountinfo` (Linux), from the name that
+//! `statfs` gives (macOS), or from what Windows says of a volume.
 //!
-//! The type comes from the mount table, never from the `statfs` magic: 9p shows the magic of
-//! the host's file system. What is not on the list is not trusted.
+//! On Linux the type comes from the mount table, never from the `statfs` magic: 9p shows the magic
+//! of the host's file system. What is not on the list is not trusted.
 
 use std::path::Path;
 
@@ -76,6 +77,19 @@ pub struct Filesystem {
     pub locks_exclude: bool,
 }
 
+/// What a Windows volume is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// This machine's, removable ones included.
+    Local,
+    /// This machine's memory.
+    Memory,
+    /// A server's.
+    Remote,
+    /// The system would not say.
+    Unknown,
+}
+
 impl Filesystem {
     /// Nothing is known: no mount table, or the mount is not in it.
     #[must_use]
@@ -117,6 +131,41 @@ impl Filesystem {
             _ => (FsClass::Unknown, false),
         };
         Self { kind: kind.to_owned(), class, locks_exclude }
+    }
+
+    /// Classifies a file system of macOS by what `statfs(2)` calls it, and by whether it says
+    /// that it is stored here. Its mount options are not to be had: where an option can take the
+    /// locks off the server, they are not relied on.
+    #[must_use]
+    pub fn classify_macos(kind: &str, is_local: bool) -> Self {
+        let (class, locks_exclude) = match kind {
+            "apfs" | "hfs" if is_local => (FsClass::Local, true),
+            "tmpfs" if is_local => (FsClass::Volatile, true),
+            // `locallocks` of mount_nfs(8), and servers of SMB and AFP without byte locks.
+            "nfs" | "smbfs" | "afpfs" | "webdav" | "acfs" => (FsClass::Network, false),
+            "virtiofs" => (FsClass::GuestLocal, false),
+            _ if kind.starts_with("macfuse") || kind.starts_with("osxfuse") => {
+                (FsClass::GuestLocal, false)
+            }
+            _ if is_local => (FsClass::Unknown, false),
+            _ => (FsClass::Network, false),
+        };
+        Self { kind: kind.to_owned(), class, locks_exclude }
+    }
+
+    /// Classifies a Windows volume by the name of its file system (`GetVolumeInformation`) and
+    /// what it is on. Servers give the name that the volume has there.
+    #[must_use]
+    pub fn classify_windows(name: &str, disk: Disk) -> Self {
+        let listed = matches!(name, "NTFS" | "ReFS" | "FAT" | "FAT32" | "exFAT");
+        let (class, locks_exclude) = match disk {
+            Disk::Remote => (FsClass::Network, true),
+            Disk::Local if listed => (FsClass::Local, true),
+            Disk::Memory if listed => (FsClass::Volatile, true),
+            // A cluster's volumes (CSVFS) and whatever else calls itself local.
+            Disk::Local | Disk::Memory | Disk::Unknown => (FsClass::Unknown, false),
+        };
+        Self { kind: name.to_owned(), class, locks_exclude }
     }
 
     /// Finds the mount with this id in the text of `/proc/self/mountinfo`
@@ -180,6 +229,36 @@ mod tests {
     }
 
     #[rstest]
+    #[case("apfs", true, FsClass::Local, true)]
+    #[case("hfs", true, FsClass::Local, true)]
+    #[case("tmpfs", true, FsClass::Volatile, true)]
+    #[case("nfs", false, FsClass::Network, false)]
+    #[case("smbfs", false, FsClass::Network, false)]
+    #[case("afpfs", false, FsClass::Network, false)]
+    #[case("webdav", false, FsClass::Network, false)]
+    #[case("virtiofs", true, FsClass::GuestLocal, false)]
+    #[case("macfuse", true, FsClass::GuestLocal, false)]
+    #[case("macfuse_sshfs", false, FsClass::GuestLocal, false)]
+    #[case("exfat", true, FsClass::Unknown, false)]
+    #[case("msdos", true, FsClass::Unknown, false)]
+    #[case("newfs", true, FsClass::Unknown, false)]
+    // Whatever it calls itself: it is stored somewhere else.
+    #[case("newfs", false, FsClass::Network, false)]
+    #[case("apfs", false, FsClass::Network, false)]
+    // Names are those of macOS, not those of Linux.
+    #[case("ext4", true, FsClass::Unknown, false)]
+    #[case("", true, FsClass::Unknown, false)]
+    fn classes_on_macos(
+        #[case] kind: &str,
+        #[case] is_local: bool,
+        #[case] class: FsClass,
+        #[case] exclude: bool,
+    ) {
+        let fs = Filesystem::classify_macos(kind, is_local);
+        assert_eq!((fs.kind.as_str(), fs.class, fs.locks_exclude), (kind, class, exclude));
+    }
+
+    #[rstest]
     #[case(FsClass::Local, FsClass::Local, FsClass::Local)]
     #[case(FsClass::Volatile, FsClass::Local, FsClass::Volatile)]
     #[case(FsClass::Local, FsClass::Volatile, FsClass::Local)]
@@ -213,6 +292,25 @@ mod tests {
                 upper.map(|kind| Filesystem::classify(kind, "", |_| None))
             });
         assert_eq!(fs.class, class);
+    }
+
+    #[rstest]
+    #[case("NTFS", Disk::Local, FsClass::Local, true)]
+    #[case("ReFS", Disk::Local, FsClass::Local, true)]
+    #[case("exFAT", Disk::Local, FsClass::Local, true)]
+    #[case("NTFS", Disk::Memory, FsClass::Volatile, true)]
+    #[case("NTFS", Disk::Remote, FsClass::Network, true)]
+    #[case("NTFS", Disk::Unknown, FsClass::Unknown, false)]
+    #[case("CSVFS", Disk::Local, FsClass::Unknown, false)]
+    #[case("", Disk::Local, FsClass::Unknown, false)]
+    fn windows_volumes(
+        #[case] name: &str,
+        #[case] disk: Disk,
+        #[case] class: FsClass,
+        #[case] exclude: bool,
+    ) {
+        let fs = Filesystem::classify_windows(name, disk);
+        assert_eq!((fs.class, fs.locks_exclude), (class, exclude));
     }
 
     #[test]

@@ -300,7 +300,7 @@ pub struct UnverifiedIdentity;
 
 impl OwnerIdentity for UnverifiedIdentity {
     fn this_process(&self) -> OwnerId {
-        OwnerId::bare(OwnerKind::Other(std::env::consts::OS.to_owned()), std::process::id())
+        OwnerId::bare(OwnerKind::from_name(std::env::consts::OS), std::process::id())
     }
 
     fn observe(&self, _recorded: &OwnerId, _here: &OwnerId) -> Observed {

@@ -18,8 +18,10 @@
 //!
 //! Locks are advisory: they bind those who ask. The promises that rest on byte locks hold among
 //! participants of this protocol on a file system whose locks reach all of them; see
-//! [`filesystem`]. Only Linux has a [`lockfile::sys`] so far; elsewhere every call on a lock
-//! file answers [`std::io::ErrorKind::Unsupported`].
+//! [`filesystem`]. Locks can be taken on Linux, Windows and macOS, where the calls of macOS were
+//! compiled and never run, and those of Windows ran under Wine. On other Unixes they can be looked
+//! at, and taking one answers [`std::io::ErrorKind::Unsupported`]; elsewhere every call on a lock
+//! file does.
 //!
 //! # Examples
 //!
@@ -39,7 +41,7 @@
 //!     label: Some("example".into()),
 //!     inheritable: false,
 //! };
-//! # if cfg!(target_os = "linux") {
+//! # if cfg!(any(target_os = "linux", target_os = "macos", windows)) {
 //! let Attempt::Acquired(guard) = lock.attempt(&stamp)? else { panic!("nobody else is here") };
 //! assert!(matches!(lock.attempt(&stamp)?, Attempt::Contended));
 //! let look = lock.look()?.expect("it is there");
@@ -60,7 +62,7 @@ mod doctor;
 mod error;
 pub mod evidence;
 pub mod filesystem;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod fork;
 pub mod identity;
 mod inspect;
@@ -83,5 +85,6 @@ pub use identity::{OwnerIdentity, UnverifiedIdentity};
 pub use inspect::{Inspection, State};
 pub use lockfile::{End, Guard, LockFile, LostSignal, ReleaseOutcome};
 pub use process::ProcessMark;
-pub use story::{Finding, Source, plain, plain_path, rough};
+pub use story::{Finding, Source, is_harmful, plain, plain_path, rough};
 pub use wait::Watch;
+pub use watchdog::Charge;

@@ -31,6 +31,7 @@ use std::sync::Arc;
 pub use append::{AppendError, Appender};
 pub use directory::Layout;
 pub use end::End;
+pub use fence::Gate;
 pub use guard::{Guard, LostSignal, ReleaseOutcome, SectionError};
 pub use litter::Litter;
 pub use look::Look;
@@ -40,7 +41,7 @@ pub use reclaim::Reclaimed;
 use crate::clock::{Clock, SystemClock};
 use crate::error::LockError;
 use crate::identity::OwnerIdentity;
-use crate::wait::Watch;
+use crate::wait::{WATCHES_NAMES, Watch};
 use sys::{Native, Place, Sys};
 
 /// One lock: a path, a layout, and what is needed to judge who holds it.
@@ -125,13 +126,11 @@ impl<S: Sys> LockFile<S> {
     ///
     /// Nothing is kept open: an open file would keep its own deletion from being reported.
     pub fn watch(&self) -> Option<Watch> {
-        let record = match self.inner.layout {
-            Layout::File => Watch::new(self.path()),
-            Layout::Directory => Watch::new(&self.path().join(directory::OWNER_FILE)),
-        };
+        let inside = self.inner.layout == Layout::Directory && !WATCHES_NAMES;
+        let record =
+            if inside { self.sys().watch(&self.path().join(directory::OWNER_FILE)) } else { None };
         // An ownerless lock directory is watched itself.
-        if record.is_live() { Some(record) } else { Some(Watch::new(self.path())) }
-            .filter(Watch::is_live)
+        record.or_else(|| self.sys().watch(self.path()))
     }
 
     pub(crate) fn sys(&self) -> &S {

@@ -24,6 +24,12 @@ impl ProcessMark {
         Self { pid: std::process::id(), generation: GENERATION.load(Ordering::Acquire) }
     }
 
+    /// A process of a simulated system.
+    #[must_use]
+    pub fn simulated(pid: u32) -> Self {
+        Self { pid, generation: u32::MAX }
+    }
+
     /// Whether the calling process is the one this mark was taken in.
     #[must_use]
     pub fn is_current(self) -> bool {
@@ -44,7 +50,7 @@ mod sys {
     ///
     /// Not a `Once`: a child forked in the middle of the registration would wait for a thread
     /// that it does not have. Here it finds "busy" for ever.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(super) fn forks_are_counted() -> bool {
         use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -80,7 +86,7 @@ mod sys {
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(unix))]
     pub(super) fn forks_are_counted() -> bool {
         false
     }

@@ -55,8 +55,8 @@ pub struct KernelLockClaim {
 pub struct LockRecord {
     /// By whose rules it is judged.
     pub form: Form,
-    /// `version`; 1 where the record does not say.
-    pub version: u64,
+    /// `version`, where the record says one.
+    pub version: Option<u64>,
     /// The owner. `None` when the record names no usable pid.
     pub owner: Option<OwnerId>,
     /// Wall clock at acquisition; `None` when missing or not a time.
@@ -66,7 +66,7 @@ pub struct LockRecord {
     /// How many times the owner renewed its promise: by one byte of white space after the
     /// record each, which every reader skips. Records of ours only.
     pub renewals: u32,
-    /// The owner's `CLOCK_MONOTONIC` at acquisition (excludes suspend, counts from boot).
+    /// The owner's [monotonic](crate::Clock::monotonic) clock at acquisition.
     pub monotonic: Option<Duration>,
     /// Names this acquisition; no two acquisitions share one.
     pub id: Option<String>,
@@ -88,6 +88,16 @@ impl LockRecord {
         wire::parse(bytes)
     }
 
+    /// Whether this code knows what the record means. One of ours that does not say its version
+    /// may be of a later one.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        match self.form {
+            Form::Ours => self.version.is_some_and(|version| version <= VERSION),
+            Form::Origin => true,
+        }
+    }
+
     /// The bytes to publish: two-space JSON and a newline, OpenClaw's keys first, in its order.
     #[must_use]
     pub fn to_bytes(&self, dialect: Dialect) -> Vec<u8> {
@@ -105,7 +115,7 @@ impl LockRecord {
     pub fn new(owner: OwnerId, id: String) -> Self {
         Self {
             form: Form::Ours,
-            version: VERSION,
+            version: Some(VERSION),
             owner: Some(owner),
             created_at: None,
             max_hold: None,

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use crate::lockfile::sys::Sys;
 use crate::process::ProcessMark;
 
 struct Entry {
@@ -25,25 +26,27 @@ fn entries() -> MutexGuard<'static, Option<HashMap<String, Entry>>> {
 
 /// An entry that lasts as long as this value.
 #[derive(Debug)]
-pub(crate) struct Registration {
+pub(crate) struct Registration<S: Sys> {
+    sys: S,
     id: String,
     mark: ProcessMark,
 }
 
-impl Registration {
+impl<S: Sys> Registration<S> {
     /// Announces an acquisition whose record is about to become visible.
-    pub(crate) fn new(id: &str, mark: ProcessMark) -> Self {
+    pub(crate) fn new(sys: &S, id: &str) -> Self {
+        let mark = sys.process();
         let entry = Entry { mark, held: None };
         entries().get_or_insert_default().insert(id.to_owned(), entry);
-        Self { id: id.to_owned(), mark }
+        Self { sys: sys.clone(), id: id.to_owned(), mark }
     }
 }
 
-impl Drop for Registration {
+impl<S: Sys> Drop for Registration<S> {
     fn drop(&mut self) {
         // A forked child's copy: another thread may have held the mutex at the fork, and then
         // nobody here will ever give it back.
-        if self.mark.is_current() {
+        if self.mark == self.sys.process() {
             entries().get_or_insert_default().remove(&self.id);
         }
     }
@@ -56,15 +59,15 @@ pub(crate) fn share(id: &str, held: &Arc<dyn Any + Send + Sync>) {
     }
 }
 
-/// Whether this very process (not the parent it was forked from) holds the acquisition.
-pub(crate) fn holds(id: &str) -> bool {
-    entries().as_ref().and_then(|e| e.get(id)).is_some_and(|e| e.mark.is_current())
+/// Whether the process `mark` (not the parent it was forked from) holds the acquisition.
+pub(crate) fn holds(id: &str, mark: ProcessMark) -> bool {
+    entries().as_ref().and_then(|e| e.get(id)).is_some_and(|e| e.mark == mark)
 }
 
-/// The shared part of the guard that holds the acquisition, if it lives in this process.
-pub(crate) fn find(id: &str) -> Option<Arc<dyn Any + Send + Sync>> {
+/// The shared part of the guard that holds the acquisition, if it lives in the process `mark`.
+pub(crate) fn find(id: &str, mark: ProcessMark) -> Option<Arc<dyn Any + Send + Sync>> {
     let entries = entries();
-    let entry = entries.as_ref()?.get(id).filter(|e| e.mark.is_current())?;
+    let entry = entries.as_ref()?.get(id).filter(|e| e.mark == mark)?;
     entry.held.as_ref()?.upgrade()
 }
 
@@ -72,13 +75,13 @@ pub(crate) fn find(id: &str) -> Option<Arc<dyn Any + Send + Sync>> {
 static SEED: Mutex<Option<(ProcessMark, u64)>> = Mutex::new(None);
 
 /// Keeps the entries from changing; see [`crate::fork`].
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep_entries() -> crate::fork::Kept {
     crate::fork::keep(&REGISTRY)
 }
 
 /// The same for the seed.
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep_seed() -> crate::fork::Kept {
     crate::fork::keep(&SEED)
 }

@@ -4,6 +4,7 @@
 //! everywhere.
 
 mod findings;
+mod owner;
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -13,8 +14,10 @@ pub use findings::{Finding, Source};
 
 use crate::acquire::Contention;
 use crate::assess::Assessment;
+use crate::identity::OwnerKind;
 use crate::lockfile::Layout;
 use crate::policy::{Action, Decision};
+use crate::record::LockRecord;
 use crate::verdict::{DeathProof, Doubt, Life, Verdict};
 
 impl Assessment {
@@ -43,6 +46,11 @@ impl Assessment {
                 DeathProof::LockReleased => {
                     format!("{who} let go of it or died: nobody holds the kernel lock")
                 }
+                DeathProof::Rebooted if self.names_machines() => {
+                    format!(
+                        "{who} is gone: it was on another machine, and one at a time has this file"
+                    )
+                }
                 DeathProof::Rebooted => format!("{who} is gone: the machine was booted since"),
                 DeathProof::NoSuchProcess => format!("{who} is dead: there is no such process"),
                 DeathProof::Exited => {
@@ -62,21 +70,36 @@ impl Assessment {
                     Some(why) => format!("it names no owner: {why}"),
                     None => "it names no owner: there is no usable pid in it".to_owned(),
                 },
-                Doubt::OtherPlatform => format!(
-                    "{who} is of a kind that cannot be judged here ({})",
+                Doubt::OtherPlatform if self.is_of_another_system() => format!(
+                    "{who} is, or was, on another kind of system ({}), and cannot be judged here",
                     plain(self.owner().map_or("unknown", |o| o.kind.as_str()))
                 ),
+                Doubt::OtherPlatform => match self.record.as_ref().and_then(|r| r.version) {
+                    Some(version) => format!(
+                        "{who} cannot be judged here: its record is of version {version}, which \
+                         this program does not know"
+                    ),
+                    None => {
+                        format!("{who} cannot be judged here: its record does not say its version")
+                    }
+                },
+                Doubt::BootUnknown if self.names_machines() => {
+                    format!("{who} cannot be verified: the id of the machine is not known")
+                }
                 Doubt::BootUnknown => format!(
                     "{who} cannot be verified: a boot id is missing or is not the kernel's own"
+                ),
+                Doubt::OtherHost if self.names_machines() => format!(
+                    "{who} belongs to another machine, which may be using this file system too"
                 ),
                 Doubt::OtherHost => format!(
                     "{who} belongs to another boot, and other machines may be using this file system"
                 ),
                 Doubt::NamespaceUnknown => {
-                    format!("{who} cannot be verified: its pid namespace is not known")
+                    format!("{who} cannot be verified: its {} is not known", self.pid_space())
                 }
                 Doubt::OtherPidNamespace => {
-                    format!("{who} lives, or lived, in another pid namespace")
+                    format!("{who} lives, or lived, in another {}", self.pid_space())
                 }
                 Doubt::ProcessUnknown => {
                     format!("{who} cannot be verified: the system does not show its process")
@@ -148,6 +171,27 @@ impl Assessment {
 }
 
 impl Assessment {
+    /// Whether the owner is on another kind of system, so that nothing in its record but its
+    /// promise means anything here.
+    fn is_of_another_system(&self) -> bool {
+        self.owner().is_some()
+            && !self.evidence.interpretable
+            && self.record.as_ref().is_some_and(LockRecord::is_understood)
+    }
+
+    /// Whether what stands for a boot id names a machine instead, as on Windows.
+    fn names_machines(&self) -> bool {
+        self.owner().is_some_and(|owner| owner.kind == OwnerKind::Windows)
+    }
+
+    /// What the owner's pid means something in.
+    fn pid_space(&self) -> &'static str {
+        match self.owner().map(|owner| &owner.kind) {
+            Some(OwnerKind::Windows) => "Windows installation or container",
+            _ => "pid namespace",
+        }
+    }
+
     /// Whether the lock could not even be opened.
     fn is_opaque(&self) -> bool {
         self.unreadable.is_some() && self.ages.file.is_none()
@@ -203,11 +247,16 @@ pub fn rough(time: Duration) -> String {
 #[must_use]
 pub fn plain(text: &str) -> String {
     const LONGEST: usize = 4096;
-    let harmless = |c: char| {
-        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || reorders { char::REPLACEMENT_CHARACTER } else { c }
-    };
+    let harmless = |c: char| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().take(LONGEST).map(harmless).collect()
+}
+
+/// Whether a terminal may take it for a command, or for another direction of reading.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    let reorders =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || reorders
 }
 
 /// A path for people, as harmless.

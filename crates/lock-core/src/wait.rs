@@ -9,8 +9,18 @@ use std::time::Duration;
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
+        mod hub;
         mod inotify;
-        use inotify as events;
+        use hub as events;
+        use inotify as source;
+    } else if #[cfg(any(target_os = "macos", target_os = "freebsd"))] {
+        mod hub;
+        mod kqueue;
+        use hub as events;
+        use kqueue as source;
+    } else if #[cfg(windows)] {
+        mod windows;
+        use windows as events;
     } else {
         mod poll;
         use poll as events;
@@ -18,7 +28,7 @@ cfg_if::cfg_if! {
 }
 
 /// Keeps the process's file events from changing; see [`crate::fork`].
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep() -> crate::fork::Kept {
     events::keep()
 }
@@ -52,7 +62,7 @@ impl Signal {
     }
 
     /// Wakes whoever waits.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(unix, windows))]
     fn set(&self) {
         let mut state = self.state();
         state.set = true;
@@ -69,8 +79,15 @@ impl Signal {
 #[derive(Debug)]
 pub struct Watch {
     signal: Arc<Signal>,
+    /// The end of a process sets the signal, too. Goes first: giving it back takes 11 ms under
+    /// Wine while the directory is on its way back.
+    _process: Option<events::ProcessEnd>,
     registration: Option<events::Registration>,
 }
+
+/// Whether events come for a name, from the directory it is in, and not for what bears it now.
+/// Where they do, nothing that can be removed is ever kept open to watch it.
+pub(crate) const WATCHES_NAMES: bool = cfg!(windows);
 
 impl Watch {
     /// Starts watching what is at `path` now. Look at the file *after* this, then sleep.
@@ -78,7 +95,15 @@ impl Watch {
     pub fn new(path: &Path) -> Self {
         let signal = Arc::new(Signal::default());
         let registration = events::watch(path, &signal);
-        Self { signal, registration }
+        Self { signal, _process: None, registration }
+    }
+
+    /// Watches the end of the process that owns the lock as well, where the system tells nobody
+    /// that a file was closed. `pid` names a process that was just seen running.
+    #[must_use]
+    pub(crate) fn and_end_of(self, pid: u32) -> Self {
+        let process = events::watch_process(pid, &self.signal);
+        Self { _process: process, ..self }
     }
 
     /// Whether events can be expected at all; otherwise only time passes.

@@ -7,6 +7,7 @@
 //! It never waits for a lock: what is busy (a write section, a contender) is tried again, and one
 //! lock that cannot be let go keeps it from no other.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Wake, Waker};
@@ -32,7 +33,7 @@ const LONGEST_RETRY: Duration = Duration::from_millis(50);
 const GIVE_UP: Duration = Duration::from_secs(1);
 
 /// A held lock, whatever system it is on.
-trait Charge: Send + Sync {
+trait Lock: Send + Sync {
     fn is_over(&self) -> bool;
     fn time_left(&self) -> Option<Duration>;
     fn watch(&self) -> Option<Watch>;
@@ -42,7 +43,7 @@ trait Charge: Send + Sync {
     fn tell(&self, outcome: &ReleaseOutcome);
 }
 
-impl<S: Sys> Charge for Held<S> {
+impl<S: Sys> Lock for Held<S> {
     fn is_over(&self) -> bool {
         !self.is_own() || Held::is_over(self)
     }
@@ -76,19 +77,27 @@ impl<S: Sys> Charge for Held<S> {
     }
 }
 
-struct Entry {
-    charge: Weak<dyn Charge>,
-    since: Instant,
+/// A held lock in the watchdog's care.
+pub struct Charge {
+    lock: Weak<dyn Lock>,
+    /// From when it is looked after, as far as that began.
+    since: Option<Instant>,
     watch: Option<Watch>,
     settled: bool,
-    next_poll: Instant,
+    next_poll: Option<Instant>,
     overdue_since: Option<Instant>,
+}
+
+impl fmt::Debug for Charge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Charge").field("since", &self.since).finish_non_exhaustive()
+    }
 }
 
 struct Kennel {
     /// The process whose thread runs; a forked child has none.
     thread: Option<ProcessMark>,
-    entries: Vec<Entry>,
+    entries: Vec<Charge>,
     /// Until when the thread sleeps, unless it is woken.
     sleeps_until: Option<Instant>,
     woken: bool,
@@ -103,16 +112,16 @@ fn kennel() -> MutexGuard<'static, Kennel> {
 }
 
 /// Keeps what the watchdog knows from changing; see [`crate::fork`].
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) fn keep() -> crate::fork::Kept {
     crate::fork::keep(&KENNEL)
 }
 
 /// Starts looking after a lock that was just taken.
-pub(crate) fn look_after<S: Sys>(held: &Arc<Held<S>>) {
-    let charge: Arc<dyn Charge> = held.clone();
-    let first_look = charge.time_left().map_or(SETTLE, |left| left.min(SETTLE));
-    let since = Instant::now();
+pub(crate) fn look_after(mut charge: Charge) {
+    let left = charge.lock.upgrade().and_then(|lock| lock.time_left());
+    let first_look = left.map_or(SETTLE, |left| left.min(SETTLE));
+    let since = *charge.since.insert(Instant::now());
     let mark = ProcessMark::current();
     let mut kennel = kennel();
     if kennel.thread != Some(mark) {
@@ -127,14 +136,7 @@ pub(crate) fn look_after<S: Sys>(held: &Arc<Held<S>>) {
         }
         kennel.thread = Some(mark);
     }
-    kennel.entries.push(Entry {
-        charge: Arc::downgrade(&charge),
-        since,
-        watch: None,
-        settled: false,
-        next_poll: since,
-        overdue_since: None,
-    });
+    kennel.entries.push(charge);
     if kennel.sleeps_until.is_some_and(|until| until > since + first_look) {
         drop(kennel);
         wake();
@@ -164,7 +166,7 @@ fn run() {
         let mut next = now + Duration::from_secs(86_400);
         entries.retain_mut(|entry| {
             // Whatever panics (a waker, a log) must not take the other locks' watchdog along.
-            let tended = catch_unwind(AssertUnwindSafe(|| tend(entry, now, &bell)));
+            let tended = catch_unwind(AssertUnwindSafe(|| entry.tend(now, &bell)));
             let again = tended.unwrap_or_else(|_| Some(now + POLL));
             next = again.map_or(next, |at| next.min(at));
             again.is_some()
@@ -198,50 +200,61 @@ fn run() {
     }
 }
 
-/// Does what is due for one lock. Answers when it wants to be looked at again; `None`: never.
-fn tend(entry: &mut Entry, now: Instant, bell: &Waker) -> Option<Instant> {
-    let charge = entry.charge.upgrade()?;
-    if charge.is_over() {
-        return None;
+impl Charge {
+    pub(crate) fn new<S: Sys>(held: &Arc<Held<S>>) -> Self {
+        let held: Arc<dyn Lock> = held.clone();
+        let lock = Arc::downgrade(&held);
+        let (since, watch, next_poll, overdue_since) = (None, None, None, None);
+        Self { lock, since, watch, settled: false, next_poll, overdue_since }
     }
-    let left = charge.time_left();
-    if left == Some(Duration::ZERO) || entry.overdue_since.is_some() {
-        let since = *entry.overdue_since.get_or_insert(now);
-        return match charge.evict(now.duration_since(since) >= GIVE_UP) {
-            Eviction::Done(outcome) => {
-                charge.tell(&outcome);
-                None
-            }
-            Eviction::Over => None,
-            // The longer it takes, the less it matters when exactly it ends.
-            Eviction::NotYet => {
-                Some(now + (now.duration_since(since) / 8).clamp(RETRY, LONGEST_RETRY))
-            }
-            Eviction::Renewed => {
-                entry.overdue_since = None;
-                Some(now)
-            }
-        };
-    }
-    if now.duration_since(entry.since) < SETTLE {
+
+    /// Does what is due. Answers when it wants to be tended again, or earlier if `bell` is rung;
+    /// `None`: never.
+    pub fn tend(&mut self, now: Instant, bell: &Waker) -> Option<Instant> {
+        let lock = self.lock.upgrade()?;
+        let began = *self.since.get_or_insert(now);
+        if lock.is_over() {
+            return None;
+        }
+        let left = lock.time_left();
+        if left == Some(Duration::ZERO) || self.overdue_since.is_some() {
+            let since = *self.overdue_since.get_or_insert(now);
+            return match lock.evict(now.duration_since(since) >= GIVE_UP) {
+                Eviction::Done(outcome) => {
+                    lock.tell(&outcome);
+                    None
+                }
+                Eviction::Over => None,
+                // The longer it takes, the less it matters when exactly it ends.
+                Eviction::NotYet => {
+                    Some(now + (now.duration_since(since) / 8).clamp(RETRY, LONGEST_RETRY))
+                }
+                Eviction::Renewed => {
+                    self.overdue_since = None;
+                    Some(now)
+                }
+            };
+        }
+        if now.duration_since(began) < SETTLE {
+            let end = left.and_then(|left| now.checked_add(left));
+            return Some((began + SETTLE).min(end.unwrap_or(began + SETTLE)));
+        }
+        if !self.settled {
+            self.settled = true;
+            // First the watch, then the look.
+            self.watch = lock.watch();
+        }
+        let happened = self.watch.as_ref().is_some_and(|watch| watch.poll_changed(bell));
+        if happened || self.next_poll.is_none_or(|at| now >= at) {
+            // Also beside events: none come when a directory above is renamed, or from another
+            // machine. What is busy has to be looked at again, for its event is spent.
+            self.next_poll = Some(now + if lock.notice_loss() { POLL } else { LONGEST_RETRY });
+        }
+        if happened {
+            // Once more, to leave the bell with the watch.
+            return Some(now);
+        }
         let end = left.and_then(|left| now.checked_add(left));
-        return Some((entry.since + SETTLE).min(end.unwrap_or(entry.since + SETTLE)));
+        end.into_iter().chain(self.next_poll).min()
     }
-    if !entry.settled {
-        entry.settled = true;
-        // First the watch, then the look.
-        entry.watch = charge.watch();
-    }
-    let happened = entry.watch.as_ref().is_some_and(|watch| watch.poll_changed(bell));
-    if happened || now >= entry.next_poll {
-        // Also beside events: none come when a directory above is renamed, or from another
-        // machine. What is busy has to be looked at again, for its event is spent.
-        entry.next_poll = now + if charge.notice_loss() { POLL } else { LONGEST_RETRY };
-    }
-    if happened {
-        // Once more, to leave the bell with the watch.
-        return Some(now);
-    }
-    let end = left.and_then(|left| now.checked_add(left));
-    Some(end.map_or(entry.next_poll, |end| end.min(entry.next_poll)))
 }

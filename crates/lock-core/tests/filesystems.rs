@@ -1,8 +1,10 @@
 //! File systems that cannot be mounted in a test: real files and real byte locks, under another
 //! name. What a free owner byte proves, what another boot id proves, and how a holder finds out
 //! that its own lock cannot be seen.
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", target_os = "macos"))]
 
+#[path = "filesystems/lockless.rs"]
+mod lockless;
 #[path = "filesystems/publishing.rs"]
 mod publishing;
 #[path = "filesystems/removing.rs"]

@@ -1,9 +1,10 @@
 //! `lockctl … inspect`: who holds it, on what evidence, and what would happen next.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use lock_core::Inspection;
+use lock_core::{Inspection, is_harmful};
 use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsLockError, DepsOptions};
 use session_lock::{SessionLock, SessionLockError, SessionOptions};
 
@@ -83,12 +84,28 @@ pub(crate) fn session_lock_of(file: &Path) -> Result<SessionLock, SessionLockErr
 
 pub(crate) fn print_json(value: &impl serde::Serialize) -> bool {
     match serde_json::to_string_pretty(value) {
-        Ok(json) => print(&(json + "\n")),
+        Ok(json) => print(&(escaped(&json) + "\n")),
         Err(error) => {
             say!("lockctl: cannot write JSON: {error}");
             false
         }
     }
+}
+
+/// The same document with its harmful characters escaped: JSON leaves DEL, C1 (a terminal's
+/// one-byte CSI) and the marks that turn a line around as they are, and people read it, too.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Below U+0020 only the layout's own line ends are left.
+        match c {
+            c if c != '\n' && is_harmful(c) => {
+                write!(text, "\\u{:04x}", u32::from(c)).expect("writing to a String");
+            }
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// Writes to stdout. `false`: it could not be written, and was said so.

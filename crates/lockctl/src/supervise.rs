@@ -2,7 +2,7 @@
 //! lost lock.
 
 use std::io;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ cfg_select! {
         mod unix;
         use unix as os;
     }
-    _ => {
-        mod other;
-        use other as os;
+    windows => {
+        mod windows;
+        use windows as os;
     }
 }
 
@@ -38,7 +38,6 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 enum Event {
     /// A child changed state.
-    #[cfg(unix)]
     Child,
     /// Somebody sent this process, and not its whole terminal, a signal to pass on.
     #[cfg(unix)]
@@ -49,9 +48,7 @@ enum Event {
 
 /// Safety net beside the events.
 const TICK: Duration = Duration::from_secs(1);
-/// How long the command gets between SIGTERM and SIGKILL, at most.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How long before the end SIGKILL is sent, at most: time for it to be delivered.
+/// How long before the end the command is killed, at most: time for that to be done.
 const MARGIN: Duration = Duration::from_millis(100);
 /// Waiting for the binding byte: whoever has it longer is evicting us.
 const SECTION_PATIENCE: Duration = Duration::from_millis(50);
@@ -64,10 +61,10 @@ pub(crate) fn run(
 ) -> io::Result<Ended> {
     let (events, inbox) = mpsc::channel();
     os::watch_signals(events.clone())?;
+    let deadlines = Deadlines::new(guard, max_hold);
+    let mut child = os::Supervised::start(&mut command, &events)?;
     // The watchdog notices a lost lock, also while this loop sleeps.
     guard.on_end(move |_| drop(events.send(Event::Ended)));
-    let deadlines = Deadlines::new(guard, max_hold);
-    let mut child = command.spawn()?;
     let mut stopping: Option<Stopping> = None;
     loop {
         if let Some(status) = child.try_wait()? {
@@ -81,11 +78,11 @@ pub(crate) fn run(
         match &mut stopping {
             // Not being able to look is no loss.
             None if !guard.is_held() && guard.lost().end().is_some() => {
-                os::terminate(&child);
+                child.terminate();
                 stopping = Some(Stopping { lost: true, kill_at: Some(now + deadlines.last_words) });
             }
             None if deadlines.term_at.is_some_and(|at| now >= at) => {
-                os::terminate(&child);
+                child.terminate();
                 stopping = Some(Stopping { lost: false, kill_at: deadlines.kill_at });
             }
             Some(stopping) if stopping.kill_at.is_some_and(|at| now >= at) => {
@@ -101,10 +98,8 @@ pub(crate) fn run(
         let nap = next.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
         match inbox.recv_timeout(nap) {
             #[cfg(unix)]
-            Ok(Event::Forward(signal)) => os::forward(&child, signal),
-            #[cfg(unix)]
-            Ok(Event::Child) => {}
-            Ok(Event::Ended) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Event::Forward(signal)) => child.forward(signal),
+            Ok(Event::Child | Event::Ended) | Err(RecvTimeoutError::Timeout) => {}
             // Both senders live as long as the process.
             Err(RecvTimeoutError::Disconnected) => thread::sleep(nap),
         }
@@ -127,29 +122,30 @@ struct Deadlines {
 impl Deadlines {
     fn new(guard: &Guard, max_hold: Option<Duration>) -> Self {
         let Some(max_hold) = max_hold else {
-            return Self { term_at: None, kill_at: None, last_words: LAST_WORDS };
+            return Self { term_at: None, kill_at: None, last_words: os::LAST_WORDS };
         };
         // The promise counts from the record's time, which is a little before now.
         let taken = guard.record().monotonic.unwrap_or_else(|| SystemClock.monotonic());
         let left = (taken + max_hold).saturating_sub(SystemClock.monotonic());
         let end = Instant::now() + left;
-        let last_words = LAST_WORDS.min(max_hold / 4);
+        let last_words = os::LAST_WORDS.min(max_hold / 4);
+        let margin = MARGIN.min(max_hold / 20);
         let before = |time| Some(end.checked_sub(time).unwrap_or(end));
-        Self { term_at: before(last_words), kill_at: before(MARGIN.min(max_hold / 20)), last_words }
+        Self { term_at: before(last_words.max(margin)), kill_at: before(margin), last_words }
     }
 }
 
 /// Kills the command, inside a fenced write, so that no successor gets the lock before the
 /// command is gone. `false`: the lock was lost already; the command is killed all the same, as
 /// it is when somebody else keeps the binding byte, under which nobody can take over either.
-fn kill(guard: &Guard, child: &mut Child) -> bool {
+fn kill(guard: &Guard, child: &mut os::Supervised) -> bool {
     let fenced = guard.section(SECTION_PATIENCE, || {
-        let _ = child.kill();
-        // Reaping is noticed once more by the loop: `Child` remembers the status.
-        let _ = child.wait();
+        child.kill();
+        // Reaping is noticed once more by the loop: the status is remembered.
+        child.wait();
     });
     if fenced.is_err() {
-        let _ = child.kill();
+        child.kill();
     }
     !matches!(fenced, Err(SectionError::Lost))
 }

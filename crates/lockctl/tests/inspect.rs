@@ -1,9 +1,15 @@
 //! `session inspect`: the JSON that programs rely on, every state, hostile files, exit statuses.
-#![cfg(target_os = "linux")]
 
 mod common;
 
-use common::{Holder, Place, done, finding, inode, inspected, record, session, sh, write_record};
+use std::path::Path;
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use common::sh;
+use common::{
+    Holder, Place, done, finding, inode, inspected, make, os, record, session, write_record,
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -19,7 +25,7 @@ fn check_form(report: &Value) {
     found.sort_unstable();
     assert_eq!(found, expected);
     assert_eq!(report["schema"], 1);
-    assert!(report["path"].as_str().unwrap().starts_with('/'));
+    assert!(Path::new(report["path"].as_str().unwrap()).is_absolute());
     let one_of = |key: &str, words: &[&str]| {
         assert!(words.contains(&report[key].as_str().unwrap()), "{key}: {report:#}");
     };
@@ -130,6 +136,21 @@ fn held_and_aged() {
     holder.end();
 }
 
+/// People read the JSON, too: what a terminal obeys is escaped, and means the same.
+#[test]
+fn json_harms_no_terminal() {
+    let place = Place::new();
+    let label = "\u{9b}31m\u{7f}\u{202e}gnp.exe\u{1b}[2J é";
+    let record = json!({ "pid": 1, "version": 2, "owner": { "kind": "linux", "label": label } });
+    std::fs::write(place.lock(), record.to_string()).unwrap();
+    let mut told = session("inspect", &["--json"]);
+    told.arg(place.file());
+    let told = done(told).expect(0);
+    assert_eq!(told.json()[0]["owner"]["label"], label);
+    let harmful = told.out.chars().find(|&c| c != '\n' && lock_core::is_harmful(c));
+    assert_eq!(harmful, None, "{}", told.out);
+}
+
 /// Records as others left them: `(what to change in ours, state, reasons)`.
 #[rstest]
 #[case::released(&[], "stale", json!("dead"), json!(["lock-released"]), "reclaim")]
@@ -180,22 +201,17 @@ fn what_a_dead_owner_left(
 }
 
 #[rstest]
-#[case::fifo("mkfifo \"$0\"", "wait", json!([]))]
-#[case::directory("mkdir \"$0\"", "wait", json!([]))]
-#[case::symlink("echo x > t; ln -s t \"$0\"", "wait", json!([]))]
-#[case::dangling("ln -s nowhere \"$0\"", "wait", json!([]))]
-#[case::empty(": > \"$0\"", "report", json!(["missing-pid", "invalid-createdAt"]))]
-#[case::garbage("echo '}{' > \"$0\"", "report", json!(["missing-pid", "invalid-createdAt"]))]
-#[case::too_long(
-    "head -c 70000 /dev/zero | tr '\\0' ' ' > \"$0\"",
-    "report", json!(["missing-pid", "invalid-createdAt"])
-)]
-#[case::bad_pid("echo '{\"pid\": -1}' > \"$0\"", "report", json!(["missing-pid", "invalid-createdAt"]))]
-fn hostile_files(#[case] make: &str, #[case] decision: &str, #[case] reasons: Value) {
+#[cfg_attr(unix, case::fifo("fifo", "wait", json!([])))]
+#[case::directory("directory", "wait", json!([]))]
+#[cfg_attr(unix, case::symlink("symlink", "wait", json!([])))]
+#[cfg_attr(unix, case::dangling("dangling", "wait", json!([])))]
+#[case::empty("empty", "report", json!(["missing-pid", "invalid-createdAt"]))]
+#[case::garbage("garbage", "report", json!(["missing-pid", "invalid-createdAt"]))]
+#[case::too_long("too long", "report", json!(["missing-pid", "invalid-createdAt"]))]
+#[case::bad_pid("bad pid", "report", json!(["missing-pid", "invalid-createdAt"]))]
+fn hostile_files(#[case] what: &str, #[case] decision: &str, #[case] reasons: Value) {
     let place = Place::new();
-    let mut making = sh(make);
-    making.arg("s.jsonl.lock").current_dir(place.dir());
-    done(making).expect(0);
+    make(what, &place.lock());
     let (names, before) = (place.names(), inode(&place.lock()));
     for file in [place.file(), place.lock()] {
         let report = inspected(&file);
@@ -208,9 +224,8 @@ fn hostile_files(#[case] make: &str, #[case] decision: &str, #[case] reasons: Va
 #[test]
 fn an_ownerless_file_is_stale_after_its_grace() {
     let place = Place::new();
-    let mut making = sh(": > \"$0\"; touch -d '6 seconds ago' \"$0\"");
-    making.arg(place.lock());
-    done(making).expect(0);
+    make("empty", &place.lock());
+    os::make_old(&place.lock(), Duration::from_secs(6));
     let report = inspected(&place.file());
     let reasons = json!(["missing-pid", "invalid-createdAt"]);
     expect(&report, "stale", json!("unverifiable"), reasons, "reclaim");
@@ -229,6 +244,12 @@ fn several_files_and_output_that_cannot_be_written() {
     let expected = names.map(|name| place.at(&format!("{name}.lock")));
     assert_eq!(paths, expected.each_ref().map(|path| path.to_str().unwrap()));
 
+    #[cfg(target_os = "linux")]
+    output_that_cannot_be_written(&place);
+}
+
+#[cfg(target_os = "linux")]
+fn output_that_cannot_be_written(place: &Place) {
     for (verb, json) in
         [("inspect", ""), ("inspect", "--json"), ("doctor", ""), ("doctor", "--json")]
     {
@@ -240,6 +261,7 @@ fn several_files_and_output_that_cannot_be_written() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn what_may_not_be_read() {
     let place = Place::new();

@@ -10,7 +10,7 @@
 //! use runtime_deps_lock::{DepsOptions, with_lock};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # if !cfg!(target_os = "linux") { return Ok(()) }
+//! # if !cfg!(any(target_os = "linux", target_os = "macos", windows)) { return Ok(()) }
 //! # let root = tempfile::tempdir()?;
 //! let installed = with_lock(root.path(), DepsOptions::default().label("example"), || {
 //!     // npm install …
@@ -24,7 +24,8 @@
 //! # Limitations
 //!
 //! The lock is advisory. A *stuck* installer holds it for ever, by design: `lockctl deps
-//! inspect` names it, a human kills it or breaks the lock. Linux only, so far.
+//! inspect` names it, a human kills it or breaks the lock. Linux, Windows and macOS (never
+//! run on a Mac); see [`lock_core`].
 
 mod error;
 mod lock;

@@ -12,7 +12,7 @@
 //! use session_lock::{ReleaseOutcome, SessionLock, SessionOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # if !cfg!(target_os = "linux") { return Ok(()) }
+//! # if !cfg!(any(target_os = "linux", target_os = "macos", windows)) { return Ok(()) }
 //! # let dir = tempfile::tempdir()?;
 //! # let file = dir.path().join("chat.jsonl");
 //! let options = SessionOptions::default().timeout(Duration::from_secs(2)).label("example");
@@ -31,8 +31,9 @@
 //!
 //! The lock is advisory. A holder that is past its own promise can lose it to a contender at
 //! any time; [`SessionGuard::append`] and
-//! [`Guard::section`](lock_core::Guard::section) fail then, before a byte is written. Linux only, so
-//! far. Records of OpenClaw are judged as OpenClaw judges them: by pid, start time and age.
+//! [`Guard::section`](lock_core::Guard::section) fail then, before a byte is written. Linux,
+//! Windows and macOS (never run on a Mac); see [`lock_core`]. Records of OpenClaw are judged as
+//! OpenClaw judges them: by pid, start time and age.
 
 mod error;
 mod guard;

@@ -1,6 +1,6 @@
 //! The async strategy: an owner's home is asked where this kernel has nothing to say, and only
 //! there; its answer counts for exactly the record it was asked about.
-#![cfg(all(target_os = "linux", feature = "tokio"))]
+#![cfg(feature = "tokio")]
 
 mod support;
 

@@ -93,6 +93,10 @@ fn test(way: &Way, target: &[&str]) -> Result<(Option<String>, Built)> {
     // All of it, whatever fails on the way: a matrix tells everything at once.
     command.args(["test", "--no-fail-fast"]).args(EVERYTHING).args(target);
     command.envs(way.env.iter().copied());
+    command.arg("--");
+    for test in way.left_out.iter().flat_map(|left_out| left_out.tests) {
+        command.args(["--skip", test]);
+    }
     let (why, tally) = count(command)?;
     Ok((why, Built { tests: Some(tally), how: version(way.run) }))
 }

@@ -124,7 +124,9 @@ pub(super) mod tests {
     use std::mem::{offset_of, size_of};
 
     /// The beginning of `extern_proc` (`bsd/sys/proc.h`) in the order of its fields, and the
-    /// length of what follows it: `kinfo_proc` (`bsd/sys/sysctl.h`) starts with it.
+    /// length of what follows it: `kinfo_proc` (`bsd/sys/sysctl.h`) starts with it. As every Mac
+    /// lays it out: 32-bit hosts align 64-bit integers otherwise.
+    #[cfg(target_pointer_width = "64")]
     #[repr(C)]
     struct KinfoProc {
         start_seconds: i64,
@@ -136,11 +138,14 @@ pub(super) mod tests {
         pid: i32,
         rest: [u8; 604],
     }
-    const _: () = assert!(size_of::<KinfoProc>() == KINFO_LEN);
-    const _: () = assert!(offset_of!(KinfoProc, start_seconds) == kinfo_at::SECONDS);
-    const _: () = assert!(offset_of!(KinfoProc, start_micros) == kinfo_at::MICROS);
-    const _: () = assert!(offset_of!(KinfoProc, stat) == kinfo_at::STATUS);
-    const _: () = assert!(offset_of!(KinfoProc, pid) == kinfo_at::PID);
+    #[cfg(target_pointer_width = "64")]
+    const _: () = {
+        assert!(size_of::<KinfoProc>() == KINFO_LEN);
+        assert!(offset_of!(KinfoProc, start_seconds) == kinfo_at::SECONDS);
+        assert!(offset_of!(KinfoProc, start_micros) == kinfo_at::MICROS);
+        assert!(offset_of!(KinfoProc, stat) == kinfo_at::STATUS);
+        assert!(offset_of!(KinfoProc, pid) == kinfo_at::PID);
+    };
 
     /// `proc_bsdinfo` (`bsd/sys/proc_info.h`).
     #[repr(C)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::registry::random;
+use crate::lockfile::sys::Sys;
 
 /// With events to rely on, polling is only a safety net.
 pub(super) const POLL_WITH_EVENTS: Duration = Duration::from_secs(1);
@@ -10,6 +10,6 @@ pub(super) const POLL_WITH_EVENTS: Duration = Duration::from_secs(1);
 /// known by its pid closes no file of ours when it dies.
 pub(super) const POLL_ALONE: Duration = Duration::from_millis(100);
 /// Spreads waiters out: between three quarters and five quarters of `time`.
-pub(super) fn jittered(time: Duration) -> Duration {
-    time.mul_f64(0.75 + (random() % 1024) as f64 / 2048.0)
+pub(super) fn jittered(sys: &impl Sys, time: Duration) -> Duration {
+    time.mul_f64(0.75 + (sys.random() % 1024) as f64 / 2048.0)
 }

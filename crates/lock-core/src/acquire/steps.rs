@@ -8,6 +8,7 @@ use super::{AcquireError, Contention, Pause, Request, Step};
 use crate::assess::Assessment;
 use crate::error::LockError;
 use crate::evidence::{Attested, Own};
+use crate::identity::{Comparison, Process};
 use crate::lockfile::sys::{Native, Sys};
 use crate::lockfile::{Attempt, Guard, LockFile, Look, Reclaimed};
 use crate::policy::{Action, Decision};
@@ -166,7 +167,7 @@ impl<S: Sys> Acquisition<S> {
         if !self.request.reentrant || assessment.evidence.own != Own::HeldHere {
             return None;
         }
-        let guard = Guard::find(assessment.record.as_ref()?.id.as_deref()?)?;
+        let guard = Guard::find(self.lock.sys(), assessment.record.as_ref()?.id.as_deref()?)?;
         // Of several promises for one hold the longest counts.
         if let Dialect::Session { max_hold } = self.request.stamp.dialect
             && guard.extend_within(self.binding_patience(), max_hold).is_err()
@@ -206,7 +207,16 @@ impl<S: Sys> Acquisition<S> {
         if crate::assess::is_shared(assessment.filesystem.class) {
             return None;
         }
-        self.lock.watch()
+        let watch = self.lock.watch()?;
+        let e = &assessment.evidence;
+        // A pid that means something here, and is another process's.
+        let is_here = e.boot == Comparison::Same && e.namespace == Comparison::Same;
+        match assessment.owner() {
+            Some(owner) if is_here && e.process == Process::Running && e.own == Own::Other => {
+                Some(watch.and_end_of(owner.pid))
+            }
+            _ => Some(watch),
+        }
     }
 
     fn pause(
@@ -228,13 +238,13 @@ impl<S: Sys> Acquisition<S> {
         let watch = watch.filter(|_| self.obstacle.is_none());
         let net = if watch.is_some() && ours { POLL_WITH_EVENTS } else { POLL_ALONE };
         let mut at_most = if let Some(time) = briefly {
-            jittered(time)
+            jittered(self.lock.sys(), time)
         } else if self.probes_left > 0 {
             FIRST_PROBE * 2_u32.pow(PROBES - self.probes_left)
         } else if let Some(obstacle) = &self.obstacle {
-            jittered(obstacle.pace())
+            jittered(self.lock.sys(), obstacle.pace())
         } else {
-            jittered(net)
+            jittered(self.lock.sys(), net)
         };
         if let Some(left) = left {
             at_most = at_most.min(left);

@@ -56,7 +56,7 @@ fn origin() -> LockRecord {
 /// The age in seconds, on a disk, seen by a process in the same time namespace.
 fn age(record: &LockRecord, boot: Comparison, clock: Set) -> Option<(u64, AgeClock)> {
     let now = Now { clock: &clock, server: None };
-    let held = held_for(record, &someone(Some(0)), boot, FsClass::Local, None, now);
+    let held = held_for(record, &someone(Some(0)), (boot, Same), FsClass::Local, None, now);
     held.map(|(age, by)| (age.as_secs(), by))
 }
 
@@ -98,9 +98,28 @@ fn a_reader_of_unknown_time_namespace_does_not_trust_its_own_clock() {
     let clock = clock(70, 60);
     let now = Now { clock: &clock, server: None };
     for here in [someone(None), someone(Some(5))] {
-        let held = held_for(&ours(), &here, Same, FsClass::Local, None, now);
+        let held = held_for(&ours(), &here, (Same, Same), FsClass::Local, None, now);
         assert_eq!(held, Some((Duration::from_secs(70), Wall)));
     }
+}
+
+#[rstest]
+#[case(OwnerKind::Macos, OwnerKind::Macos, Monotonic)]
+#[case(OwnerKind::Windows, OwnerKind::Windows, Monotonic)]
+#[case::does_not_say(OwnerKind::Linux, OwnerKind::Linux, Wall)]
+#[case::nobody_knows(OwnerKind::Other("plan9".into()), OwnerKind::Other("plan9".into()), Wall)]
+#[case::two_systems(OwnerKind::Macos, OwnerKind::Windows, Wall)]
+#[case::two_systems(OwnerKind::Linux, OwnerKind::Macos, Wall)]
+fn without_time_namespaces_a_boot_has_one_clock(
+    #[case] owner: OwnerKind,
+    #[case] here: OwnerKind,
+    #[case] by: AgeClock,
+) {
+    let record = LockRecord { owner: Some(OwnerId::bare(owner, 7)), ..ours() };
+    let clock = clock(70, 60);
+    let now = Now { clock: &clock, server: None };
+    let held = held_for(&record, &OwnerId::bare(here, 8), (Same, Same), FsClass::Local, None, now);
+    assert_eq!(held.map(|(_, clock)| clock), Some(by));
 }
 
 #[rstest]
@@ -123,7 +142,8 @@ fn the_origin_knows_no_other_clock() {
     let record = LockRecord { monotonic: ours().monotonic, ..origin() };
     let clock = clock(70, 60);
     let now = Now { clock: &clock, server: Some(at(50)) };
-    let held = held_for(&record, &someone(Some(0)), Same, FsClass::Network, Some(at(0)), now);
+    let held =
+        held_for(&record, &someone(Some(0)), (Same, Same), FsClass::Network, Some(at(0)), now);
     assert_eq!(held, Some((Duration::from_secs(70), Wall)));
 }
 
@@ -151,7 +171,7 @@ fn between_kernels_the_file_server_tells_the_time(
 ) {
     let clock = clock(70, 60);
     let now = Now { clock: &clock, server };
-    let held = held_for(&ours(), &someone(Some(0)), boot, class, Some(at(0)), now);
+    let held = held_for(&ours(), &someone(Some(0)), (boot, Same), class, Some(at(0)), now);
     assert_eq!(held.map(|(age, by)| (age.as_secs(), by)), Some(expected));
 }
 
@@ -159,7 +179,7 @@ fn between_kernels_the_file_server_tells_the_time(
 fn a_time_of_the_server_without_one_of_the_file_tells_nothing() {
     let clock = clock(70, 60);
     let now = Now { clock: &clock, server: Some(at(50)) };
-    let held = held_for(&ours(), &someone(Some(0)), Different, FsClass::Network, None, now);
+    let held = held_for(&ours(), &someone(Some(0)), (Different, Same), FsClass::Network, None, now);
     assert_eq!(held, Some((Duration::from_secs(70), Wall)));
 }
 
@@ -167,4 +187,25 @@ fn a_time_of_the_server_without_one_of_the_file_tells_nothing() {
 fn spans_beyond_all_measure_do_not_panic() {
     assert_eq!(since(Timestamp::MAX, Timestamp::MIN), Duration::ZERO);
     assert!(since(Timestamp::MIN, Timestamp::MAX) > Duration::from_secs(1 << 38));
+}
+
+/// Windows has no time namespaces, and its "boot id" is the machine's: one clock needs one
+/// installation as well.
+#[rstest]
+#[case(Same, Same, Monotonic)]
+#[case(Same, Different, Wall)]
+#[case(Same, Unknown, Wall)]
+#[case(Different, Same, Wall)]
+#[case(Unknown, Same, Wall)]
+fn windows_has_one_clock_per_installation(
+    #[case] boot: Comparison,
+    #[case] namespace: Comparison,
+    #[case] by: AgeClock,
+) {
+    let owner = || OwnerId::bare(OwnerKind::Windows, 8);
+    let record = LockRecord { owner: Some(owner()), ..ours() };
+    let clock = clock(60, 50);
+    let now = Now { clock: &clock, server: None };
+    let held = held_for(&record, &owner(), (boot, namespace), FsClass::Local, None, now);
+    assert_eq!(held.map(|(_, by)| by), Some(by));
 }

@@ -1,21 +1,21 @@
 //! Signal handlers, exit handlers and the fork hook.
 //!
 //! What runs in a handler calls only async-signal-safe functions (`signal-safety(7)`): fcntl,
-//! fstatat, unlink, rename, rmdir, dup3, getpid, nanosleep, sigaction, raise. It takes no lock
+//! fstatat, unlink, rename, rmdir, dup2, getpid, nanosleep, sigaction, raise. It takes no lock
 //! (a busy cell of the table is tried for 20 ms) and allocates nothing.
 #![allow(unsafe_code, reason = "signal handlers are C")]
 
 use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
 use libc::c_int;
 
-use super::table::{Entry, Slot, TABLE};
-use crate::lockfile::sys::{Byte, Facts};
+use super::table::{Slot, TABLE};
+use crate::lockfile::sys::{Byte, Facts, TAKE, byte_range, set_lock};
 
 const SIGNALS: [c_int; 5] =
     [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGABRT, libc::SIGHUP];
@@ -23,6 +23,25 @@ const SIGNALS: [c_int; 5] =
 /// The read end of a pipe that nobody writes to, to put in the place of a parent's lock
 /// descriptor.
 static PLACEHOLDER: AtomicI32 = AtomicI32::new(-1);
+
+/// Everything a handler needs to remove one lock file.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The description with the owner byte, and with the binding byte unless there is `binding`.
+    file: RawFd,
+    /// A second description for the binding byte.
+    binding: Option<RawFd>,
+    device: u64,
+    inode: u64,
+    /// The record's path.
+    record: CString,
+    /// For the directory layout: the lock's path and a unique name to move it to.
+    directory: Option<(CString, CString)>,
+    /// Children inherited it: it is theirs too.
+    inherited: bool,
+    /// The process that holds it, for children of a raw `clone`, which runs no hooks.
+    pid: i32,
+}
 
 /// The paths of a lock, for its removal in a handler.
 pub(crate) struct Paths {
@@ -182,12 +201,7 @@ fn remove(entry: &Entry) {
 }
 
 fn lock_binding_byte(file: c_int) -> bool {
-    // SAFETY: all zeroes is a valid flock64, and the l_pid of zero that the command demands.
-    let mut range: libc::flock64 = unsafe { MaybeUninit::zeroed().assume_init() };
-    range.l_type = libc::F_WRLCK as _;
-    range.l_start = Byte::Binding.offset() as _;
-    range.l_len = 1;
-    crate::lockfile::sys::set_lock(file, &mut range)
+    set_lock(file, &mut byte_range(TAKE, Byte::Binding))
 }
 
 /// Waits a little. `None`, so that the search goes on.
@@ -251,8 +265,13 @@ extern "C" fn in_child() {
         if let Some(entry) = unsafe { cell.disown().as_ref() } {
             let private = [entry.binding, (!entry.inherited).then_some(entry.file)];
             for fd in private.into_iter().flatten() {
+                // In two steps, as macOS has no dup3. Between them nobody can exec: this is
+                // the child's only thread.
                 // SAFETY: both are open descriptors; what `fd` was is closed in the child only.
-                unsafe { libc::dup3(placeholder, fd, libc::O_CLOEXEC) };
+                if unsafe { libc::dup2(placeholder, fd) } >= 0 {
+                    // SAFETY: as above.
+                    unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+                }
             }
         }
     }

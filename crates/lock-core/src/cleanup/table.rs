@@ -1,33 +1,14 @@
-//! The table of held locks that signal handlers and forked children walk.
+//! The table of held locks that signal handlers, exit handlers and forked children walk.
 //!
 //! A cell is taken, filled and then armed by its owner. Whoever is at work on the lock, be it a
 //! handler, claims the cell first; handlers skip what stays claimed. What an entry points to, and
 //! the descriptors in it, last while the cell is claimed: see [`Slot::drop`].
 
-use std::ffi::CString;
-use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::SeqCst};
 use std::time::Duration;
 
-/// Everything a handler needs to remove one lock file.
-#[derive(Debug)]
-pub(super) struct Entry {
-    /// The description with the owner byte, and with the binding byte unless there is `binding`.
-    pub(super) file: RawFd,
-    /// A second description for the binding byte.
-    pub(super) binding: Option<RawFd>,
-    pub(super) device: u64,
-    pub(super) inode: u64,
-    /// The record's path.
-    pub(super) record: CString,
-    /// For the directory layout: the lock's path and a unique name to move it to.
-    pub(super) directory: Option<(CString, CString)>,
-    /// Children inherited it: it is theirs too.
-    pub(super) inherited: bool,
-    /// The process that holds it, for children of a raw `clone`, which runs no hooks.
-    pub(super) pid: i32,
-}
+use super::os::{self, Entry};
 
 /// A process that holds more locks than this at once cleans up after the first so many.
 const CAPACITY: usize = 256;
@@ -64,6 +45,7 @@ impl Cell {
 
     /// Empties it in a forked child, whose only thread this is: the lock is its parent's.
     /// What was armed is leaked.
+    #[cfg(unix)]
     pub(super) fn disown(&self) -> *mut Entry {
         self.busy.store(false, SeqCst);
         self.entry.swap(ptr::null_mut(), SeqCst)
@@ -116,7 +98,7 @@ impl Drop for Slot {
         // descriptors that it names are closed after this.
         let claim = self.claim();
         let cell = claim.cell;
-        super::sys::free(cell.entry.swap(ptr::null_mut(), SeqCst));
+        os::free(cell.entry.swap(ptr::null_mut(), SeqCst));
         drop(claim);
         cell.taken.store(false, SeqCst);
     }

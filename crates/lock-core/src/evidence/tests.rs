@@ -1,5 +1,7 @@
 //! What is gathered from a record, this process and the file, one fact at a time.
 
+mod platforms;
+
 use super::*;
 use crate::identity::{BootId, OwnerKind, PidNamespace};
 use crate::record::KernelLockClaim;
@@ -26,7 +28,7 @@ fn ours(owner: OwnerId) -> LockRecord {
 fn origin(boot: BootId) -> LockRecord {
     let names_boot = boot != BootId::Unknown;
     let owner = OwnerId { boot, ..OwnerId::bare(OwnerKind::Linux, 7) };
-    LockRecord { form: Form::Origin, version: 1, names_boot, ..ours(owner) }
+    LockRecord { form: Form::Origin, version: None, names_boot, ..ours(owner) }
 }
 
 /// Seen by pid 8, on the file (1, 2), whose owner byte is free.
@@ -85,7 +87,8 @@ fn the_origin_is_taken_for_ours_unless_it_names_a_boot(
 #[rstest]
 #[case::macos(ours(OwnerId { kind: OwnerKind::Macos, ..linux(7) }))]
 #[case::unknown_kind(ours(OwnerId { kind: OwnerKind::Other("x".into()), ..linux(7) }))]
-#[case::of_the_future(LockRecord { version: 3, ..ours(linux(7)) })]
+#[case::of_the_future(LockRecord { version: Some(3), ..ours(linux(7)) })]
+#[case::of_no_known_version(LockRecord { version: None, ..ours(linux(7)) })]
 fn other_kinds_and_later_versions_are_not_interpreted(#[case] record: LockRecord) {
     assert!(!seen(&record).interpretable);
 }

@@ -173,14 +173,18 @@ impl<S: Sys> Bound<S> {
         let sys = lock.sys();
         match self {
             Self::File { dir: None, file, .. } => sys.remove(lock.place(), file),
+            Self::File { dir: Some(dir), file, facts } if !sys.renames_directories() => {
+                lock.remove_record(self.record_place(lock), file, facts)?;
+                lock.remove_emptied(dir)
+            }
             Self::File { dir: Some(dir), file, facts } => {
-                let tombstone = litter::tombstone_name(lock.path());
+                let tombstone = litter::tombstone_name(sys, lock.path());
                 match sys.rename(lock.place(), lock.at(&tombstone)) {
                     // An overlay renames no directory of its lower layer, which is where a lock is
-                    // that came with a container's image. From the bottom up, then: in between it
-                    // is a directory without owner, and has the grace of those.
+                    // that came with a container's image.
                     Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
-                        return lock.clear(dir, lock.path(), file, facts);
+                        lock.remove_record(self.record_place(lock), file, facts)?;
+                        return lock.remove_emptied(dir);
                     }
                     renamed => renamed?,
                 }
@@ -207,8 +211,14 @@ impl<S: Sys> Bound<S> {
     }
 }
 
+/// Emptying a lock directory, and removing it from the bottom up where it cannot be renamed.
+///
+/// In the latter case, in between it is a directory that names no owner. A crash there leaves it to the grace for
+/// such directories, and whoever stands still there for longer than that may find it gone, or
+/// another's in its place: only `rmdir` follows, which refuses what has content, and an empty one
+/// that it takes from its maker is made again.
 impl<S: Sys> LockFile<S> {
-    /// Removes the open directory at `path`, and the open record in it.
+    /// Removes the open directory, which is at `path` now, and the open record in it.
     pub(super) fn clear(
         &self,
         dir: &OpenDir<S>,
@@ -216,18 +226,80 @@ impl<S: Sys> LockFile<S> {
         file: &S::File,
         facts: &Facts,
     ) -> io::Result<()> {
-        let sys = self.sys();
         let record = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
-        if matches!(sys.filesystem_of_new(file, facts), FsClass::Local | FsClass::Volatile) {
-            sys.remove(record, file)?;
-        } else {
-            // NFS keeps a deleted file under another name beside it until it is closed, and the
-            // directory with it.
-            let aside = litter::stage_name(self.path());
-            sys.rename(record, self.at(&aside))?;
-            sys.remove(self.at(&aside), file)?;
+        self.remove_record(record, file, facts)?;
+        self.sys().remove_dir(self.at(path))
+    }
+
+    /// Removes a record from its lock directory. Not in place where what is deleted keeps a name
+    /// until it is closed (Windows; on NFS another name beside it): nobody could remove the
+    /// directory meanwhile.
+    pub(super) fn remove_record(
+        &self,
+        at: Place<'_, S::Dir>,
+        file: &S::File,
+        facts: &Facts,
+    ) -> io::Result<()> {
+        let sys = self.sys();
+        if sys.renames_directories()
+            && matches!(sys.filesystem_of_new(file, facts), FsClass::Local | FsClass::Volatile)
+        {
+            return sys.remove(at, file);
         }
-        sys.remove_dir(self.at(path))
+        let tombstone = litter::tombstone_name(sys, self.path());
+        let tombstone = self.at(&tombstone);
+        if sys.renames_directories() {
+            // The name is unique. Not every such file system renames without replacing.
+            sys.rename(at, tombstone)?;
+        } else {
+            sys.rename_file_new(file, at, tombstone)?;
+        }
+        // Where files are renamed by name, somebody outside the protocol may have put another
+        // in its place since it was checked.
+        match sys.stat(tombstone) {
+            Ok(seen) if seen.same_file(facts) => {}
+            Ok(_) => {
+                let (theirs, _) = sys.open(tombstone, Access::Lock)?;
+                sys.rename_file_new(&theirs, tombstone, at)?;
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            // Swept by now: nobody owns a dead owner's record.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        }
+        match sys.remove(tombstone, file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                // It is out of everybody's way, and a failure leaves litter.
+                tracing::warn!(tombstone = %tombstone.name.display(), %error,
+                    "a removed lock record could not be deleted");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Removes the lock directory that was just emptied.
+    fn remove_emptied(&self, dir: &OpenDir<S>) -> io::Result<()> {
+        let sys = self.sys();
+        match sys.stat(self.place()) {
+            // This process stood still, and others went on.
+            Ok(seen) if !seen.same_file(&dir.facts) => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            _ => {}
+        }
+        match sys.remove_dir(self.place()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                match sys.list(&dir.dir, 2) {
+                    // A record alone is that of a publisher who was held up so long that it took
+                    // this directory for the one that it had made.
+                    Ok(left) if left.iter().any(|name| name != OWNER_FILE) => Err(e),
+                    Err(gone) if gone.kind() != io::ErrorKind::NotFound => Err(gone),
+                    _ => Ok(()),
+                }
+            }
+            done => done,
+        }
     }
 }
 

@@ -3,98 +3,108 @@
 //! Not a plain mutex: waiting has a limit, a thread that is inside already is told so instead of
 //! waiting for itself, and a panic inside leaves it usable.
 
-use std::ops::{Deref, DerefMut};
+use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-/// What the fence guards is taken out by whoever is inside.
-#[derive(Debug)]
-enum State<T> {
-    Free(T),
-    Inside(ThreadId),
+use super::sys::Sys;
+
+/// Lets one thread of a process in at a time.
+pub trait Gate: fmt::Debug + Send + Sync {
+    /// Goes inside once nobody is, waiting at most `patience`, and answers what is left of it.
+    /// `None`: somebody is inside.
+    fn enter(&self, patience: Duration) -> Option<Duration>;
+    /// Goes outside.
+    fn leave(&self);
+    /// Whether the calling thread is inside.
+    fn is_mine(&self) -> bool;
 }
 
+/// A gate for real threads.
+#[derive(Debug, Default)]
+pub(super) struct ThreadGate {
+    inside: Mutex<Option<ThreadId>>,
+    freed: Condvar,
+}
+
+impl Gate for ThreadGate {
+    fn enter(&self, patience: Duration) -> Option<Duration> {
+        let mut inside = locked(&self.inside);
+        let mut left = patience;
+        let mut started = None;
+        while inside.is_some() {
+            left = patience.saturating_sub(started.get_or_insert_with(Instant::now).elapsed());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.freed.wait_timeout(inside, left);
+            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *inside = Some(std::thread::current().id());
+        Some(left)
+    }
+
+    fn leave(&self) {
+        *locked(&self.inside) = None;
+        self.freed.notify_one();
+    }
+
+    fn is_mine(&self) -> bool {
+        *locked(&self.inside) == Some(std::thread::current().id())
+    }
+}
+
+/// Something that only changes inside a gate.
 #[derive(Debug)]
 pub(super) struct Fence<T> {
-    state: Mutex<State<T>>,
-    freed: Condvar,
+    gate: Box<dyn Gate>,
+    /// Locked for a moment at a time, also by those who only look from outside.
+    content: Mutex<T>,
 }
 
 /// Being inside. Leaves on drop, also in a panic.
 #[derive(Debug)]
 pub(super) struct Inside<'a, T> {
     fence: &'a Fence<T>,
-    /// Only gone while this is dropped.
-    content: Option<T>,
+    /// What is left of the patience.
+    pub(super) left: Duration,
 }
 
 impl<T> Fence<T> {
-    pub(super) fn new(content: T) -> Self {
-        Self { state: Mutex::new(State::Free(content)), freed: Condvar::new() }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn new(sys: &impl Sys, content: T) -> Self {
+        Self { gate: sys.gate(), content: Mutex::new(content) }
     }
 
     /// Goes inside once nobody is, waiting at most `patience`.
     pub(super) fn enter(&self, patience: Duration) -> Option<Inside<'_, T>> {
-        let me = std::thread::current().id();
-        let mut deadline = None;
-        let mut state = self.state();
-        loop {
-            match std::mem::replace(&mut *state, State::Inside(me)) {
-                State::Free(content) => {
-                    return Some(Inside { fence: self, content: Some(content) });
-                }
-                other => *state = other,
-            }
-            let now = Instant::now();
-            // Too far away to be counted: as good as never.
-            let end = *deadline.get_or_insert_with(|| now.checked_add(patience));
-            let left = end.map_or(patience, |end| end.saturating_duration_since(now));
-            if left.is_zero() {
-                return None;
-            }
-            let waited = self.freed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.gate.enter(patience).map(|left| Inside { fence: self, left })
     }
 
-    /// A look from outside. `None`: somebody is inside.
-    pub(super) fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
-        match &*self.state() {
-            State::Free(content) => Some(look(content)),
-            State::Inside(_) => None,
-        }
+    /// A look, which may be from outside.
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&locked(&self.content))
     }
 
     /// Whether the calling thread is inside.
     pub(super) fn is_mine(&self) -> bool {
-        matches!(&*self.state(), State::Inside(who) if *who == std::thread::current().id())
+        self.gate.is_mine()
+    }
+}
+
+impl<T> Inside<'_, T> {
+    /// The content. Not to be kept: others look at it meanwhile.
+    pub(super) fn content(&self) -> MutexGuard<'_, T> {
+        locked(&self.fence.content)
     }
 }
 
 impl<T> Drop for Inside<'_, T> {
     fn drop(&mut self) {
-        if let Some(content) = self.content.take() {
-            *self.fence.state() = State::Free(content);
-            self.fence.freed.notify_one();
-        }
+        self.fence.gate.leave();
     }
 }
 
-impl<T> Deref for Inside<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.content.as_ref().expect("only drop takes it")
-    }
-}
-
-impl<T> DerefMut for Inside<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.content.as_mut().expect("only drop takes it")
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

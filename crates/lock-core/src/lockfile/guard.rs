@@ -16,7 +16,7 @@ use super::sys::{self, Sys};
 use crate::record::LockRecord;
 use crate::registry;
 use crate::wait::Watch;
-use crate::watchdog;
+use crate::watchdog::{self, Charge};
 
 /// How a release ended. In every case but [`StillHeld`](Self::StillHeld) and
 /// [`Forked`](Self::Forked) this process no longer owns the lock.
@@ -80,7 +80,7 @@ impl<S: Sys> Guard<S> {
     pub(super) fn new(held: Held<S>) -> Self {
         held.enter_slot();
         let held = Arc::new(held);
-        watchdog::look_after(&held);
+        held.lock.sys().look_after(Charge::new(&held));
         let handle = Arc::new(Handle { held, told: false });
         if let Some(id) = handle.held.record.id.as_deref() {
             let shared: Arc<dyn Any + Send + Sync> = handle.clone();
@@ -184,8 +184,8 @@ impl<S: Sys> Guard<S> {
     }
 
     /// The guard of this process that holds the acquisition `id`, as one more handle.
-    pub(crate) fn find(id: &str) -> Option<Self> {
-        let handle = registry::find(id)?.downcast::<Handle<S>>().ok()?;
+    pub(crate) fn find(sys: &S, id: &str) -> Option<Self> {
+        let handle = registry::find(id, sys.process())?.downcast::<Handle<S>>().ok()?;
         Some(Self { handle })
     }
 }

@@ -5,7 +5,7 @@ mod release;
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) use release::Eviction;
 
@@ -14,7 +14,7 @@ use super::binding::BindingByte;
 use super::bound::Bound;
 use super::directory::OWNER_FILE;
 use super::end::{End, EndCell};
-use super::fence::Fence;
+use super::fence::{Fence, Inside};
 use super::guard::SectionError;
 use super::litter;
 use super::publish::{Fresh, Written};
@@ -30,7 +30,7 @@ use crate::registry::Registration;
 pub(crate) struct Held<S: Sys> {
     /// Serialises the binding byte among the threads of this process, whom one description does
     /// not tell apart. First, so that its slot goes before the descriptors that the slot names.
-    fence: Fence<Hold>,
+    fence: Fence<Hold<S>>,
     pub(crate) lock: LockFile<S>,
     pub(super) bound: Bound<S>,
     /// A second description for the binding byte, where children inherit the first: a byte
@@ -50,9 +50,9 @@ pub(crate) struct Held<S: Sys> {
 
 /// What only changes inside the fence.
 #[derive(Debug)]
-struct Hold {
+struct Hold<S: Sys> {
     /// Gone once the lock was let go.
-    registration: Option<Registration>,
+    registration: Option<Registration<S>>,
     /// The entry for exit and fork, as long as the descriptors are ours to use.
     slot: Option<Slot>,
 }
@@ -69,14 +69,14 @@ impl<S: Sys> Held<S> {
         lock: &LockFile<S>,
         fresh: Fresh<S>,
         mark: ProcessMark,
-        registration: Registration,
+        registration: Registration<S>,
     ) -> Self {
         let Fresh { bound, written: Written { record, content, class } } = fresh;
         let deadline =
             record.max_hold.zip(record.monotonic).map(|(max, at)| at.saturating_add(max));
         let deadline = AtomicU64::new(deadline.map_or(u64::MAX, nanos));
         let renewals = AtomicU32::new(0);
-        let fence = Fence::new(Hold { registration: Some(registration), slot: None });
+        let fence = Fence::new(lock.sys(), Hold { registration: Some(registration), slot: None });
         let (lock, binding, end) = (lock.clone(), None, EndCell::default());
         Self { fence, lock, bound, binding, record, content, class, mark, end, deadline, renewals }
     }
@@ -109,20 +109,21 @@ impl<S: Sys> Held<S> {
         let path = self.lock.path();
         let (record, tombstone) = match dir {
             None => (path.to_owned(), None),
-            Some(_) => (path.join(OWNER_FILE), Some(litter::tombstone_name(path))),
+            Some(_) => (path.join(OWNER_FILE), Some(litter::tombstone_name(self.lock.sys(), path))),
         };
         let directory = tombstone.as_deref().map(|tombstone| (path, tombstone));
         let binding = self.binding.as_ref();
         let inherited = binding.is_some();
         let sys = self.lock.sys();
-        if let Some(mut hold) = self.fence.enter(Duration::MAX) {
-            hold.slot = sys.enter_slot(file, binding, facts, &record, directory, inherited);
+        if let Some(hold) = self.fence.enter(Duration::MAX) {
+            hold.content().slot =
+                sys.enter_slot(file, binding, facts, &record, directory, inherited);
         }
     }
 
     /// Whether the calling process is the holder, and not a forked child of it.
     pub(crate) fn is_own(&self) -> bool {
-        self.mark.is_current()
+        self.mark == self.lock.sys().process()
     }
 
     /// Whether the lock is held, by one look at the path. A loss is remembered and told.
@@ -141,7 +142,7 @@ impl<S: Sys> Held<S> {
         // While another thread lets go, the file is gone and the hold has not ended yet:
         // whoever is inside the fence says how it ended.
         let hold = self.fence.enter(Duration::ZERO)?;
-        if hold.registration.is_some() {
+        if hold.content().registration.is_some() {
             self.end.set(End::Taken);
         }
         Some(false)
@@ -151,14 +152,11 @@ impl<S: Sys> Held<S> {
         self.bound.is_current(&self.lock, &self.content, self.class)
     }
 
-    /// Whether the hold has ended and nothing is left for the watchdog to do. Unclear while
-    /// somebody is at work on it.
+    /// Whether the hold has ended and nothing is left for the watchdog to do.
     pub(crate) fn is_over(&self) -> bool {
         match self.end.get() {
             Some(End::Released | End::Taken) => true,
-            Some(End::Overdue) | None => {
-                self.fence.peek(|hold| hold.registration.is_none()).unwrap_or(false)
-            }
+            Some(End::Overdue) | None => self.fence.peek(|hold| hold.registration.is_none()),
         }
     }
 
@@ -174,10 +172,8 @@ impl<S: Sys> Held<S> {
         if self.fence.is_mine() {
             return Err(SectionError::Nested);
         }
-        let started = Instant::now();
         let hold = self.fence.enter(patience).ok_or(SectionError::Busy)?;
-        let patience = patience.saturating_sub(started.elapsed());
-        let _binding = self.take_binding(&hold, patience)?.ok_or(SectionError::Busy)?;
+        let _binding = self.take_binding(&hold, hold.left)?.ok_or(SectionError::Busy)?;
         // Only now: the watchdog may have given the lock up while this thread waited.
         if self.end.get().is_some() {
             return Err(SectionError::Lost);
@@ -189,11 +185,15 @@ impl<S: Sys> Held<S> {
         Ok(write())
     }
 
-    fn take_binding(&self, hold: &Hold, patience: Duration) -> io::Result<Option<Binding<'_, S>>> {
+    fn take_binding(
+        &self,
+        hold: &Inside<'_, Hold<S>>,
+        patience: Duration,
+    ) -> io::Result<Option<Binding<'_, S>>> {
         // A held lock always has its file.
         let own = self.bound.file().map(|(file, _)| file);
         let Some(file) = self.binding.as_ref().or(own) else { return Ok(None) };
-        let claim = hold.slot.as_ref().map(Slot::claim);
+        let claim = hold.content().slot.as_ref().map(Slot::claim);
         let byte = BindingByte::take(self.lock.sys(), file, patience)?;
         Ok(byte.map(|byte| Binding { _byte: byte, _claim: claim }))
     }

@@ -1,7 +1,8 @@
 //! Litter: what a crash in the middle of the protocol can leave, and how it is swept.
 //!
 //! Two kinds, both siblings of the lock: a *stage* (a record not yet published) and a
-//! *tombstone* (a lock directory renamed away to be emptied). Names are short whatever the
+//! *tombstone* (a lock directory renamed away to be emptied; where directories cannot be renamed,
+//! or deleted names linger, a record renamed away to be deleted). Names are short whatever the
 //! lock's name is, and never end like a lock's. A sweep touches only what nobody owns: it must
 //! get the owner byte first. A stager that is swept in the microseconds before it has its byte
 //! finds its file gone and starts again.
@@ -12,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 use super::directory::OWNER_FILE;
 use super::sys::{Access, Byte, FileKind, Place, Sys};
-use crate::registry::random;
 
 const STAGE: &str = ".lock-stage";
 const TOMBSTONE: &str = ".lock-tomb";
@@ -21,18 +21,18 @@ const TOMBSTONE: &str = ".lock-tomb";
 const SWEEP_LIMIT: usize = 100_000;
 
 /// A fresh name for a stage of the lock at `path`, beside it.
-pub(super) fn stage_name(path: &Path) -> PathBuf {
-    sibling(path, STAGE)
+pub(super) fn stage_name(sys: &impl Sys, path: &Path) -> PathBuf {
+    sibling(sys, path, STAGE)
 }
 
 /// A fresh name for a tombstone of the lock at `path`, beside it.
-pub(super) fn tombstone_name(path: &Path) -> PathBuf {
-    sibling(path, TOMBSTONE)
+pub(super) fn tombstone_name(sys: &impl Sys, path: &Path) -> PathBuf {
+    sibling(sys, path, TOMBSTONE)
 }
 
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
+fn sibling(sys: &impl Sys, path: &Path, suffix: &str) -> PathBuf {
     let hash = fnv1a(path.file_name().unwrap_or_default().as_encoded_bytes());
-    path.with_file_name(format!(".{hash:08x}-{:016x}{suffix}", random()))
+    path.with_file_name(format!(".{hash:08x}-{:016x}{suffix}", sys.random()))
 }
 
 /// FNV-1a: the same in every version of this code, which `std`'s hashers are not.
@@ -41,7 +41,7 @@ fn fnv1a(bytes: &[u8]) -> u32 {
 }
 
 /// Whether a name is one of ours: `.` 8 hex `-` 16 hex and a suffix.
-fn is_litter(name: &OsStr) -> bool {
+pub(super) fn is_litter(name: &OsStr) -> bool {
     let Some(stem) = name.to_str().and_then(|n| {
         n.strip_prefix('.')?
             .strip_suffix(STAGE)
@@ -157,12 +157,15 @@ fn sweep_file<S: Sys>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::sys::Native;
     use super::*;
 
     #[test]
     fn names_are_short_recognisable_and_never_look_like_locks() {
         let long = PathBuf::from("/d").join("x".repeat(255));
-        for name in [stage_name(&long), tombstone_name(Path::new("/d/s.jsonl.lock"))] {
+        for name in
+            [stage_name(&Native, &long), tombstone_name(&Native, Path::new("/d/s.jsonl.lock"))]
+        {
             let name = name.file_name().unwrap();
             assert!(name.len() < 48 && is_litter(name), "{name:?}");
             assert!(!name.to_str().unwrap().ends_with(".jsonl.lock"));

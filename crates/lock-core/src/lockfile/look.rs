@@ -137,6 +137,7 @@ impl<S: Sys> LockFile<S> {
         let modified = record_time.max(directory_time);
         let wall = self.clock().wall();
         let device_inode = facts.map(|f| (f.device, f.inode));
+        let held_here = |id: &str| registry::holds(id, self.sys().process());
         let evidence = gather(
             record.as_ref(),
             &here,
@@ -147,16 +148,17 @@ impl<S: Sys> LockFile<S> {
                 fs: filesystem.class,
                 single_host: self.inner.single_host,
             },
-            own(record.as_ref(), device_inode, &here, observed.as_ref(), modified, wall),
+            own(held_here, record.as_ref(), device_inode, &here, observed.as_ref(), modified, wall),
             attested.as_ref().map(|(_, answer)| *answer),
         );
         let server = (footprint == Footprint::Stage && is_shared(filesystem.class))
             .then(|| self.server_time())
             .flatten();
         let now = Now { clock: self.clock(), server };
+        let spaces = (evidence.boot, evidence.namespace);
         let held = record
             .as_ref()
-            .and_then(|r| held_for(r, &here, evidence.boot, filesystem.class, modified, now));
+            .and_then(|r| held_for(r, &here, spaces, filesystem.class, modified, now));
         let age = |then| since(then, server.unwrap_or(wall));
         let ages = Ages {
             held: held.map(|(age, _)| age),
@@ -221,6 +223,7 @@ fn times<S: Sys>(bound: &Bound<S>) -> [Option<Timestamp>; 2] {
 }
 
 fn own(
+    held_here: impl Fn(&str) -> bool,
     record: Option<&LockRecord>,
     file: Option<(u64, u64)>,
     here: &OwnerId,
@@ -231,7 +234,7 @@ fn own(
     let Some(record) = record else { return Own::Other };
     // A copy of our record in another file is not our lock.
     let is_copy = record.kernel_lock.is_some_and(|claim| Some((claim.device, claim.inode)) != file);
-    if record.form == Form::Ours && !is_copy && record.id.as_deref().is_some_and(registry::holds) {
+    if record.form == Form::Ours && !is_copy && record.id.as_deref().is_some_and(held_here) {
         return Own::HeldHere;
     }
     if record.owner.as_ref().is_none_or(|owner| owner.pid != here.pid) {

@@ -11,7 +11,6 @@ use super::stage::{DirStage, Stage};
 use super::sys::{Access, Byte, Facts, Place, Sys};
 use crate::error::LockError;
 use crate::filesystem::FsClass;
-use crate::process::ProcessMark;
 use crate::record::{Dialect, KernelLockClaim, LockRecord, MAX_LEN};
 use crate::registry::{self, Registration};
 
@@ -87,12 +86,13 @@ impl<S: Sys> LockFile<S> {
     /// # Errors
     /// The lock file cannot be created, for another reason than that it exists.
     pub fn attempt(&self, stamp: &Stamp) -> Result<Attempt<S>, LockError> {
-        let mark = ProcessMark::current();
-        let mut ways = Ways { unnamed: true, rename_dir: true, claim: true };
+        let mark = self.sys().process();
+        let rename_dir = self.sys().renames_directories();
+        let mut ways = Ways { unnamed: true, rename_dir, claim: true };
         for _ in 0..TRIES {
             let id = registry::new_id(mark);
             // Before the record can be seen: see `registry`.
-            let registration = Registration::new(&id, mark);
+            let registration = Registration::new(self.sys(), &id);
             let published = match self.inner.layout {
                 Layout::File => self.publish_file(stamp, id, &mut ways),
                 Layout::Directory => self.publish_directory(stamp, id, &mut ways),
@@ -155,7 +155,14 @@ impl<S: Sys> LockFile<S> {
         let written =
             self.fill(&stage.record, stamp, id, ways.claim).inspect_err(|_| stage.discard(self))?;
         let Err(e) = stage.publish(self) else {
-            return Ok(Published::done(Some(stage.dir), stage.record, written));
+            let locked = stage.record.locked;
+            let fresh = Fresh::new(Some(stage.dir), stage.record, written);
+            if locked || self.is_left_alone(&fresh)? {
+                return Ok(Published::Done(Box::new(fresh)));
+            }
+            self.withdraw(&fresh.bound);
+            let _ = self.sys().remove_dir(self.place());
+            return Ok(Published::Again);
         };
         stage.discard(self);
         match e.kind() {
@@ -169,6 +176,19 @@ impl<S: Sys> LockFile<S> {
             }
             _ => Err(e),
         }
+    }
+
+    /// Whether no sweeper is, or was, at work in a directory that was published without its owner
+    /// byte, which is what keeps sweepers out of a stage. (Where locks only fail now and then: a
+    /// sweeper that cannot lock either does nothing.) Who takes the byte after the probe finds
+    /// that the stage has moved, and leaves it alone.
+    fn is_left_alone(&self, fresh: &Fresh<S>) -> io::Result<bool> {
+        let Written { content, class, .. } = &fresh.written;
+        let swept = match fresh.bound.file() {
+            Some((file, _)) => self.sys().is_locked(file, Byte::Owner).unwrap_or(false),
+            None => true,
+        };
+        Ok(!swept && fresh.bound.is_current(self, content, *class)?)
     }
 
     /// Where directories cannot be renamed without clobbering: `mkdir`, then publish the record
@@ -217,12 +237,12 @@ impl<S: Sys> LockFile<S> {
 
     /// Takes a record back that was published into a directory that is no lock.
     fn withdraw(&self, bound: &Bound<S>) {
-        let (sys, at) = (self.sys(), bound.record_place(self));
+        let at = bound.record_place(self);
         if let Some((file, facts)) = bound.file()
-            && sys.stat(at).is_ok_and(|seen| seen.same_file(facts))
+            && self.sys().stat(at).is_ok_and(|seen| seen.same_file(facts))
         {
             // What stays is litter: its owner byte goes with `bound`.
-            let _ = sys.remove(at, file);
+            let _ = self.remove_record(at, file, facts);
         }
     }
 

@@ -37,7 +37,7 @@ impl<S: Sys> Stage<S> {
                 Err(e) => return Err(e),
             }
         }
-        let name = litter::stage_name(lock.path());
+        let name = litter::stage_name(lock.sys(), lock.path());
         let file = lock.sys().create_new(lock.at(&name))?;
         let staged = Self::lock(lock, file, Some(name.clone()));
         if !matches!(staged, Ok(Some(_))) {
@@ -66,7 +66,7 @@ impl<S: Sys> Stage<S> {
         let Some(name) = &self.name else { return sys.link_unnamed(&self.file, to) };
         let from = lock.at(name);
         // SMB makes a linked file unopenable on the same mount, so renaming comes first.
-        let published = match sys.rename_new(from, to) {
+        let published = match sys.rename_file_new(&self.file, from, to) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
                 let linked = sys.link(from, to);
                 self.discard(lock);
@@ -98,7 +98,7 @@ impl<S: Sys> DirStage<S> {
     /// Stages a lock directory beside the lock. `None`: swept; start again.
     pub(super) fn create(lock: &LockFile<S>) -> io::Result<Option<Self>> {
         let sys = lock.sys();
-        let name = litter::stage_name(lock.path());
+        let name = litter::stage_name(lock.sys(), lock.path());
         sys.create_dir(lock.at(&name))?;
         let swept = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
         let dir = match sys.open_dir(lock.at(&name)) {

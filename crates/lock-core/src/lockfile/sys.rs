@@ -15,24 +15,50 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::fence::{Gate, ThreadGate};
 use crate::cleanup::Slot;
 use crate::filesystem::{Filesystem, FsClass};
+use crate::process::ProcessMark;
+use crate::wait::Watch;
+use crate::watchdog::{self, Charge};
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         mod linux;
-        mod linux_mounts;
         mod ofd;
-        pub use linux::Native;
-        pub(crate) use linux::keep;
-        pub(crate) use ofd::set_lock;
+        use linux as os;
+        use ofd as locks;
+        pub(crate) use ofd::{TAKE, byte_range, set_lock};
+    } else if #[cfg(target_os = "macos")] {
+        mod macos;
+        mod ofd;
+        use macos as os;
+        use ofd as locks;
+        pub(crate) use ofd::{TAKE, byte_range, set_lock};
+    } else if #[cfg(unix)] {
+        mod no_locks;
+        use no_locks as locks;
+        use no_locks as os;
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        mod errno;
+        mod unix;
+        pub use unix::Native;
+        pub(crate) use unix::keep;
+    } else if #[cfg(windows)] {
+        pub(crate) mod windows;
+        pub use windows::Native;
     } else {
         mod unsupported;
         pub use unsupported::Native;
     }
 }
 
-/// The byte ranges with a meaning. The offsets are part of the format: far beyond any content,
+/// The byte ranges with a meaning. The offsets are part of the format: far beyond any content
+/// (records end at 64 KiB), so that they stay readable where locks are mandatory (Windows), and
 /// below 2^31 so that a 32-bit `off_t` reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Byte {
@@ -127,8 +153,10 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     fn root(&self) -> &Self::Dir;
 
     /// Creates a file without a name, to be given one by [`link_unnamed`](Self::link_unnamed).
-    /// `at` is the place it is meant for.
-    fn create_unnamed(&self, at: At<'_, Self>) -> io::Result<Self::File>;
+    /// `at` is the place it is meant for. `Unsupported` where there is no such thing.
+    fn create_unnamed(&self, _at: At<'_, Self>) -> io::Result<Self::File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Creates a file that must not exist yet.
     fn create_new(&self, at: At<'_, Self>) -> io::Result<Self::File>;
     /// Opens a regular file, without following a link and without blocking on anything else.
@@ -156,11 +184,28 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     fn make_inheritable(&self, file: &mut Self::File) -> io::Result<()>;
 
     /// Gives an unnamed file its name, if that is free.
-    fn link_unnamed(&self, file: &Self::File, to: At<'_, Self>) -> io::Result<()>;
+    fn link_unnamed(&self, _file: &Self::File, _to: At<'_, Self>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Gives a file a second name, if that is free.
     fn link(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
     /// Moves a file or a directory to a name, if that is free.
     fn rename_new(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
+    /// Moves a file that is open to a name, if that is free.
+    fn rename_file_new(
+        &self,
+        _file: &Self::File,
+        from: At<'_, Self>,
+        to: At<'_, Self>,
+    ) -> io::Result<()> {
+        self.rename_new(from, to)
+    }
+    /// Whether directories can be renamed, with or without clobbering, while files in them are
+    /// open. Where not, [`rename_new`](Self::rename_new) and [`rename`](Self::rename) are never
+    /// asked to.
+    fn renames_directories(&self) -> bool {
+        true
+    }
     /// Moves a directory to a name that the caller made unique.
     fn rename(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
     /// Removes the name of a file that is open, and whose binding byte is held.
@@ -203,4 +248,25 @@ pub trait Sys: Clone + Send + Sync + std::fmt::Debug + 'static {
     }
     /// Lets time pass.
     fn sleep(&self, time: Duration);
+
+    /// The calling process.
+    fn process(&self) -> ProcessMark {
+        ProcessMark::current()
+    }
+    /// 64 random bits: for names that nobody else has, and for waits that differ.
+    fn random(&self) -> u64 {
+        crate::registry::random()
+    }
+    /// What keeps the threads of the calling process apart that are at work on one held lock.
+    fn gate(&self) -> Box<dyn Gate> {
+        Box::new(ThreadGate::default())
+    }
+    /// Has a lock that was just taken looked after: [tended](Charge::tend) whenever it is due.
+    fn look_after(&self, charge: Charge) {
+        watchdog::look_after(charge);
+    }
+    /// Watches what is at an absolute path. `None`: no events can be had.
+    fn watch(&self, path: &Path) -> Option<Watch> {
+        Some(Watch::new(path)).filter(Watch::is_live)
+    }
 }

@@ -26,7 +26,8 @@ struct Wire<'a> {
     created_at_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     boot_id: Option<&'a str>,
-    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
     owner: WireOwner<'a>,
 }
 
@@ -163,9 +164,9 @@ pub(super) fn parse(bytes: &[u8]) -> Option<LockRecord> {
     let Value::Object(map) = serde_json::from_slice(bytes).ok()? else { return None };
     let empty = Map::new();
     let own = map.get("owner").and_then(Value::as_object).unwrap_or(&empty);
-    let version = map.get("version").and_then(integer).unwrap_or(1);
+    let version = map.get("version").and_then(integer);
     // Either mark makes it ours, even a damaged one: the origin's rules take more for granted.
-    let form = if map.contains_key("owner") || version >= super::VERSION {
+    let form = if map.contains_key("owner") || version >= Some(super::VERSION) {
         Form::Ours
     } else {
         Form::Origin

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::rough;
 use crate::assess::{AgeClock, Assessment};
-use crate::evidence::{Attested, KernelLock, Own};
-use crate::identity::{BootId, Comparison, OwnerId, OwnerKind, Process};
+use crate::evidence::{KernelLock, Own};
+use crate::identity::Comparison;
 use crate::record::Form;
 use crate::verdict::{Life, Verdict};
 
@@ -120,7 +120,13 @@ impl Assessment {
             None => ("unreadable", self.unreadable.clone().unwrap_or_default()),
             Some(r) if r.owner.is_none() => ("no-owner", "there is no usable pid in it".to_owned()),
             Some(r) => match r.form {
-                Form::Ours => ("owner-verified", format!("a record of version {}", r.version)),
+                Form::Ours => (
+                    "owner-verified",
+                    match r.version {
+                        Some(version) => format!("a record of version {version}"),
+                        None => "a record that does not say its version".to_owned(),
+                    },
+                ),
                 Form::Origin => (
                     "origin",
                     "a record of OpenClaw: judged by pid, start time and age alone".to_owned(),
@@ -138,6 +144,11 @@ impl Assessment {
                 ("held", "held, by a process that inherited the dead owner's open file".to_owned())
             }
             KernelLock::Held => ("held", "somebody alive holds it".to_owned()),
+            KernelLock::Free if self.is_of_another_system() => (
+                "free",
+                "nobody holds it here, where the locks of another kind of system do not show"
+                    .to_owned(),
+            ),
             KernelLock::Free if !e.claimed => (
                 "free",
                 "nobody holds it, and the record does not claim that its owner took it".to_owned(),
@@ -155,92 +166,5 @@ impl Assessment {
             let _ = write!(detail, " (pid {})", pids.join(", "));
         }
         Finding { source: Source::KernelLock, finding, detail }
-    }
-
-    fn about_owner(&self, owner: &OwnerId) -> Vec<Finding> {
-        let e = &self.evidence;
-        let word = |c: Comparison| match c {
-            Comparison::Same => "same",
-            Comparison::Different => "different",
-            Comparison::Unknown => "unknown",
-        };
-        let mut all = Vec::new();
-        let mut add =
-            |source, finding, detail: String| all.push(Finding { source, finding, detail });
-        let taken_for_ours =
-            self.record.as_ref().is_some_and(|r| r.form == Form::Origin && !r.names_boot);
-        add(
-            Source::BootId,
-            word(e.boot),
-            match (&owner.boot, e.boot) {
-                _ if taken_for_ours => {
-                    "not recorded: taken for this boot, as the origin does".to_owned()
-                }
-                (_, Comparison::Same) => "recorded in this boot".to_owned(),
-                (_, Comparison::Different) => "recorded in another boot".to_owned(),
-                (BootId::Kernel(_), Comparison::Unknown) => {
-                    "our own boot id is not the kernel's word".to_owned()
-                }
-                (BootId::Doubtful(_), _) => {
-                    "the owner's boot id is not the kernel's word".to_owned()
-                }
-                (BootId::Unknown, _) => "the owner's boot id is not known".to_owned(),
-            },
-        );
-        if owner.kind == OwnerKind::Linux {
-            add(
-                Source::PidNamespace,
-                word(e.namespace),
-                match e.namespace {
-                    Comparison::Same if owner.namespace.is_none() => {
-                        "not recorded: taken for ours, as the origin does".to_owned()
-                    }
-                    Comparison::Same => "the owner's pid namespace is ours".to_owned(),
-                    Comparison::Different => {
-                        "the owner's pid namespace is not ours: its pid means nothing here"
-                            .to_owned()
-                    }
-                    Comparison::Unknown => "not known on both sides".to_owned(),
-                },
-            );
-        }
-        let gap = self.gaps.first().map(|gap| format!(": {gap}")).unwrap_or_default();
-        let pid = owner.pid;
-        match e.process {
-            Process::Gone => add(Source::Pid, "gone", format!("there is no process {pid}")),
-            Process::Exited => add(Source::Pid, "exited", format!("process {pid} has exited")),
-            Process::Thread => {
-                add(Source::Pid, "thread", format!("{pid} is a thread of another process now"))
-            }
-            Process::Running => add(Source::Pid, "running", format!("there is a process {pid}")),
-            Process::Unknown if e.found_by_handle => {
-                add(Source::Pid, "running", "found alive by its process handle".to_owned());
-            }
-            Process::Unknown => {
-                add(Source::Pid, "unknown", format!("not looked up or not shown{gap}"))
-            }
-        }
-        if matches!(e.process, Process::Running | Process::Exited) {
-            let source = if owner.unique.is_some() { Source::ProcessId } else { Source::StartTime };
-            add(
-                source,
-                word(e.incarnation),
-                match e.incarnation {
-                    Comparison::Same => "it is the process that took the lock".to_owned(),
-                    Comparison::Different => "it is not the process that took the lock".to_owned(),
-                    Comparison::Unknown => format!("nothing to compare{gap}"),
-                },
-            );
-        }
-        match e.attested {
-            Some(Attested::Alive) => {
-                add(Source::Pid, "running", "its home says that it is alive".into())
-            }
-            Some(Attested::Gone) => {
-                add(Source::Pid, "gone", "its home says that it is gone".into())
-            }
-            None => {}
-        }
-        all
     }
 }

@@ -1,48 +1,21 @@
-//! File events on Linux: one inotify descriptor and one sleeping thread per process.
-//!
-//! The descriptor is kept open, because closing one costs milliseconds; watches are removed
-//! when their last waiter goes. A forked child starts afresh: reading the shared descriptor
-//! would steal its parent's events.
+//! File events on Linux: one inotify descriptor, kept open, because closing one costs
+//! milliseconds; watches are removed when their last waiter goes.
 
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-use super::Signal;
-use crate::process::ProcessMark;
+use super::hub::Happened;
 
-/// One inotify descriptor and who waits on which of its watches.
-#[derive(Debug)]
-struct Hub {
-    mark: ProcessMark,
-    fd: Arc<OwnedFd>,
-    watches: HashMap<i32, Vec<Arc<Signal>>>,
-}
-
-static HUB: Mutex<Option<Hub>> = Mutex::new(None);
-
-fn hub() -> MutexGuard<'static, Option<Hub>> {
-    HUB.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(super) fn keep() -> crate::fork::Kept {
-    crate::fork::keep(&HUB)
-}
-
-/// A waiter's part in a watch.
-#[derive(Debug)]
-pub(super) struct Registration {
-    mark: ProcessMark,
-    watch: i32,
-    signal: Arc<Signal>,
-}
+/// A watch descriptor: all waiters for one file share it.
+pub(super) type Key = i32;
+/// A watch needs nothing else.
+pub(super) type Keeps = ();
 
 /// What can mean that a lock is free, or judged differently: the owner's descriptor closed
 /// (`CLOSE_WRITE`), a name of the file removed (`ATTRIB`: the link count; `DELETE_SELF` only
@@ -56,64 +29,45 @@ const EVENTS: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::DONT_FOLLOW);
 
-/// Watches what is at `path`. `None`: no events can be had (no watches left, no such file).
-pub(super) fn watch(path: &Path, signal: &Arc<Signal>) -> Option<Registration> {
-    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    let mark = ProcessMark::current();
-    let mut hub = hub();
-    if hub.as_ref().is_none_or(|hub| hub.mark != mark) {
-        *hub = Some(start(mark)?);
+#[derive(Debug)]
+pub(super) struct Source(OwnedFd);
+
+impl Source {
+    pub(super) fn open() -> Option<Self> {
+        inotify::init(CreateFlags::CLOEXEC).ok().map(Self)
     }
-    let hub = hub.as_mut()?;
-    let watch = inotify::add_watch(&*hub.fd, path.as_c_str(), EVENTS).ok()?;
-    hub.watches.entry(watch).or_default().push(Arc::clone(signal));
-    Some(Registration { mark, watch, signal: Arc::clone(signal) })
-}
 
-fn start(mark: ProcessMark) -> Option<Hub> {
-    let fd = Arc::new(inotify::init(CreateFlags::CLOEXEC).ok()?);
-    let reader = Arc::clone(&fd);
-    std::thread::Builder::new()
-        .name("lock-events".to_owned())
-        .spawn(move || deliver(&reader))
-        .ok()?;
-    Some(Hub { mark, fd, watches: HashMap::new() })
-}
+    pub(super) fn watch(&self, path: &Path) -> Option<(Key, Keeps)> {
+        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+        let key = inotify::add_watch(&self.0, path.as_c_str(), EVENTS).ok()?;
+        Some((key, ()))
+    }
 
-/// Sleeps in `read` and passes events on, for the life of the process.
-fn deliver(fd: &OwnedFd) {
-    let mut buffer = [MaybeUninit::uninit(); 4096];
-    let mut events = inotify::Reader::new(fd, &mut buffer);
-    loop {
-        match events.next() {
-            Ok(event) => {
-                let lost_some = event.events().contains(ReadFlags::QUEUE_OVERFLOW);
-                // Collected first: whoever is woken may drop its watch at once.
-                let concerned: Vec<_> = match &*hub() {
-                    Some(hub) if lost_some => hub.watches.values().flatten().cloned().collect(),
-                    Some(hub) => hub.watches.get(&event.wd()).cloned().unwrap_or_default(),
-                    None => Vec::new(),
-                };
-                concerned.iter().for_each(|signal| signal.set());
+    /// A process that ends closes its descriptors, which is an event of the file.
+    pub(super) fn watch_process(&self, _pid: u32) -> Option<(Key, Keeps)> {
+        None
+    }
+
+    pub(super) fn forget(&self, key: Key) {
+        // Fails when the file is gone and the kernel removed the watch by itself.
+        let _ = inotify::remove_watch(&self.0, key);
+    }
+
+    /// Sleeps in `read` and passes events on, for the life of the process.
+    pub(super) fn deliver(&self, pass_on: impl Fn(Happened)) {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut buffer);
+        loop {
+            match events.next() {
+                Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => {
+                    pass_on(Happened::Anything);
+                }
+                Ok(event) => pass_on(Happened::To(event.wd())),
+                Err(Errno::INTR) => {}
+                // The descriptor is ours and blocking: nothing else can come. Waiters still
+                // have their safety-net polling.
+                Err(_) => return,
             }
-            Err(Errno::INTR) => {}
-            // The descriptor is ours and blocking: nothing else can come. Waiters still have
-            // their safety-net polling.
-            Err(_) => return,
-        }
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let mut hub = hub();
-        let Some(hub) = hub.as_mut().filter(|hub| hub.mark == self.mark) else { return };
-        let Some(signals) = hub.watches.get_mut(&self.watch) else { return };
-        signals.retain(|signal| !Arc::ptr_eq(signal, &self.signal));
-        if signals.is_empty() {
-            hub.watches.remove(&self.watch);
-            // Fails when the file is gone and the kernel removed the watch by itself.
-            let _ = inotify::remove_watch(&*hub.fd, self.watch);
         }
     }
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use lock_core::filesystem::{Filesystem, FsClass};
 use lock_core::lockfile::sys::{Access, At, Byte, Facts, Native, Place, Sys};
 
+/// What a system without byte locks says.
+pub(crate) const WHY: &str = "no such locks on this system";
+
 /// What a file system does otherwise than the local one.
 #[derive(Clone, Debug)]
 pub(crate) struct Pretended {
@@ -28,6 +31,9 @@ pub(crate) struct Pretended {
     pub(crate) no_link: bool,
     /// A link is made, and reported as "exists": a retransmitted NFS request.
     pub(crate) link_answers_twice: bool,
+    /// A system without byte locks that belong to an open file (FreeBSD): nothing is made or
+    /// opened for a lock.
+    pub(crate) no_locks: bool,
     /// How often a file was published.
     pub(crate) published: Arc<AtomicU32>,
 }
@@ -44,6 +50,7 @@ impl Pretended {
             keeps_deleted: false,
             no_link: false,
             link_answers_twice: false,
+            no_locks: false,
             published: Arc::default(),
         }
     }
@@ -55,6 +62,10 @@ impl Pretended {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         Ok(())
+    }
+
+    fn locks_exist(&self) -> io::Result<()> {
+        if self.no_locks { Err(io::Error::new(io::ErrorKind::Unsupported, WHY)) } else { Ok(()) }
     }
 
     fn seen(&self) -> Filesystem {
@@ -78,12 +89,19 @@ impl Sys for Pretended {
         Native.root()
     }
     fn create_unnamed(&self, at: At<'_, Self>) -> io::Result<File> {
-        if self.no_unnamed { Err(unsupported()) } else { Native.create_unnamed(at) }
+        let unnamed = !self.no_unnamed && !self.no_locks;
+        if unnamed { Native.create_unnamed(at) } else { Err(unsupported()) }
     }
     fn create_new(&self, at: At<'_, Self>) -> io::Result<File> {
+        self.locks_exist()?;
         Native.create_new(at)
     }
     fn open(&self, at: At<'_, Self>, access: Access) -> io::Result<(File, Facts)> {
+        // As the seam over Unix does: first it looks whether there is anything.
+        Native.stat(at)?;
+        if access == Access::Lock {
+            self.locks_exist()?;
+        }
         Native.open(at, access)
     }
     fn facts(&self, file: &File) -> io::Result<Facts> {
@@ -102,12 +120,14 @@ impl Sys for Pretended {
         Native.write(file, offset, bytes)
     }
     fn try_lock(&self, file: &File, byte: Byte) -> io::Result<bool> {
+        self.locks_exist()?;
         Native.try_lock(file, byte)
     }
     fn unlock(&self, file: &File, byte: Byte) -> io::Result<()> {
         Native.unlock(file, byte)
     }
     fn is_locked(&self, file: &File, byte: Byte) -> io::Result<bool> {
+        self.locks_exist()?;
         Ok(Native.is_locked(file, byte)? && !self.locks_are_unseen)
     }
     fn make_inheritable(&self, file: &mut File) -> io::Result<()> {
@@ -142,6 +162,7 @@ impl Sys for Pretended {
         Native.remove_link(at)
     }
     fn create_dir(&self, at: At<'_, Self>) -> io::Result<()> {
+        self.locks_exist()?;
         Native.create_dir(at)
     }
     fn open_dir(&self, at: At<'_, Self>) -> io::Result<Dir> {

@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::bottom_up;
 use crate::root::{Inside, lock_of};
+#[cfg(unix)]
 use crate::slow_path;
 
 /// The roles: each takes the root and a number.
@@ -19,10 +21,12 @@ pub(crate) fn act(role: &str, root: &Path, number: &str) {
         }
         "rounds" => rounds(root, number),
         "loop" => loop_for_ever(root, number),
+        #[cfg(unix)]
         "slow" => {
             let seed = number.parse().unwrap();
             slow_path::hammer(root, &format!("p{number}"), seed, 60, false);
         }
+        "bottom-up" => bottom_up::once(root),
         other => panic!("no role {other}"),
     }
 }

@@ -1,8 +1,10 @@
 //! Sweepers against stagers: what a sweep must not touch, and what it must not leave.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, mpsc};
+#[cfg(unix)]
+use std::sync::mpsc;
 
 use lock_core::lockfile::Attempt;
 
@@ -38,6 +40,7 @@ fn plant_stage(root: &Root) -> PathBuf {
 
 /// A sweeper has a stage open; before it goes on, the stage is published, and its owner dies.
 /// What the sweeper has open is a lock now, to be judged like any other.
+#[cfg(unix)]
 pub(crate) fn published_under_a_sweeper() {
     let root = Root::new();
     let stage = plant_stage(&root);
@@ -50,6 +53,7 @@ pub(crate) fn published_under_a_sweeper() {
     assert!(root.lock_dir().join("owner.json").exists(), "the sweeper emptied a lock");
 }
 
+#[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "the test plays the stager, on a path of its own")]
 fn publish(stage: PathBuf, lock: PathBuf) {
     std::fs::rename(stage, lock).unwrap();
@@ -57,6 +61,7 @@ fn publish(stage: PathBuf, lock: PathBuf) {
 
 /// A sweeper is at work on a stage just when its stager wants the owner byte: the stager starts
 /// again, and neither leaves anything, whether the sweeper removes or only looks.
+#[cfg(unix)]
 pub(crate) fn stager_under_a_sweeper() {
     for remove in [true, false] {
         let root = Root::new();
@@ -97,7 +102,8 @@ pub(crate) fn only_what_nobody_owns() {
 
     // A stager in the middle of it.
     let sweep_root = root.path();
-    let stager = at_nth(1, When::Before, "rename_new", move || {
+    let publication = if cfg!(windows) { "rename_file_new" } else { "rename_new" };
+    let stager = at_nth(1, When::Before, publication, move || {
         let litter = crate::root::lock_of(&sweep_root).sweep(true).unwrap().litter;
         assert_eq!(litter.swept.len(), 1, "{litter:?}");
         assert_eq!(litter.obstructed.len(), 1, "{litter:?}");

@@ -1,12 +1,12 @@
 //! An install root for tests: its transcript, what is planted in it, what is left in it.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsOptions};
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+use crate::os;
 
 /// A root with a transcript beside it, in which every holder writes when it begins and ends.
 pub(crate) struct Root {
@@ -62,8 +62,7 @@ impl Root {
 
     /// Checks that nothing of the protocol is left.
     pub(crate) fn assert_clean(&self, context: &str) {
-        let left: Vec<_> =
-            std::fs::read_dir(self.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let left = os::names(&self.path());
         assert!(left.is_empty(), "{context}: {left:?} is left");
     }
 }
@@ -79,23 +78,24 @@ fn transcript_of(root: &Path) -> PathBuf {
 /// Writes the two lines of a holder, with time to be caught in between.
 pub(crate) struct Inside {
     to: File,
+    path: PathBuf,
     who: String,
 }
 
 impl Inside {
     pub(crate) fn begin(root: &Path, who: String) -> Self {
-        let to = OpenOptions::new().append(true).create(true).open(transcript_of(root)).unwrap();
-        let mut inside = Self { to, who };
+        let path = transcript_of(root);
+        let to = OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        let inside = Self { to, path, who };
         inside.say('B');
         inside
     }
 
-    fn say(&mut self, mark: char) {
-        // One write per line: appends are atomic.
-        self.to.write_all(format!("{mark} {}\n", self.who).as_bytes()).unwrap();
+    fn say(&self, mark: char) {
+        os::append(&self.to, &self.path, format!("{mark} {}\n", self.who).as_bytes());
     }
 
-    pub(crate) fn end(mut self) {
+    pub(crate) fn end(self) {
         std::thread::yield_now();
         self.say('E');
     }
@@ -106,6 +106,7 @@ impl Inside {
 pub(crate) enum Planted {
     Ownerless,
     Broken,
+    #[cfg(unix)]
     Dangling,
 }
 
@@ -113,15 +114,37 @@ pub(crate) enum Planted {
 pub(crate) const DEAD: &str = "{\"pid\": 4194304, \"createdAtMs\": 1000}\n";
 
 impl Planted {
-    pub(crate) const ALL: [Self; 3] = [Self::Ownerless, Self::Broken, Self::Dangling];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Ownerless,
+        Self::Broken,
+        #[cfg(unix)]
+        Self::Dangling,
+    ];
+
+    /// One of them, and the next for the next round.
+    pub(crate) fn of(round: usize) -> Self {
+        Self::ALL[round % Self::ALL.len()]
+    }
+
+    /// The same, and a lock of a dead owner for the last.
+    pub(crate) fn plant_or_dead(round: usize, at: &Path) {
+        match Self::ALL.get(round % (Self::ALL.len() + 1)) {
+            Some(planted) => planted.plant(at),
+            None => {
+                os::create_dir(at);
+                std::fs::write(at.join("owner.json"), DEAD).unwrap();
+            }
+        }
+    }
 
     /// Puts it at the lock's path, an hour old: past its grace.
     pub(crate) fn plant(self, at: &Path) {
-        std::fs::create_dir(at).unwrap();
+        os::create_dir(at);
         let owner = at.join("owner.json");
         match self {
             Self::Ownerless => {}
             Self::Broken => std::fs::write(&owner, "{\"pid\": ").unwrap(),
+            #[cfg(unix)]
             Self::Dangling => std::os::unix::fs::symlink("nowhere", &owner).unwrap(),
         }
         if !matches!(self, Self::Ownerless) {
@@ -132,6 +155,7 @@ impl Planted {
 }
 
 /// Lets the grace of an ownerless directory pass.
+#[cfg(target_os = "linux")]
 pub(crate) fn make_old_if_there(path: &Path) {
     if path.exists() && !path.join("owner.json").exists() {
         make_old(path);
@@ -139,8 +163,5 @@ pub(crate) fn make_old_if_there(path: &Path) {
 }
 
 fn make_old(path: &Path) {
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    let then = Timespec { tv_sec: now.as_secs().cast_signed() - 3600, tv_nsec: 0 };
-    let times = Timestamps { last_access: then, last_modification: then };
-    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+    os::make_old(path, Duration::from_secs(3600));
 }

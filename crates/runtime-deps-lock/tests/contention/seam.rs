@@ -33,6 +33,8 @@ pub(crate) struct Seam {
     pub(crate) lying_links: bool,
     /// Renaming without clobbering works.
     pub(crate) renames: bool,
+    /// As on Windows: files are renamed, directories never, and nothing is linked.
+    pub(crate) bottom_up: bool,
 }
 
 impl fmt::Debug for Seam {
@@ -43,7 +45,7 @@ impl fmt::Debug for Seam {
 
 impl Seam {
     pub(crate) fn new(hook: impl Fn(When, &'static str) + Send + Sync + 'static) -> Self {
-        Self { hook: Arc::new(hook), lying_links: false, renames: false }
+        Self { hook: Arc::new(hook), lying_links: false, renames: false, bottom_up: cfg!(windows) }
     }
 
     pub(crate) fn lock(self, path: &Path) -> LockFile<Self> {
@@ -85,7 +87,7 @@ impl Sys for Seam {
         Native.root()
     }
     fn create_unnamed(&self, at: At<'_, Self>) -> io::Result<Self::File> {
-        if self.lying_links {
+        if self.lying_links || self.bottom_up {
             return Err(io::ErrorKind::Unsupported.into());
         }
         self.around("create_unnamed", || Native.create_unnamed(at))
@@ -140,7 +142,22 @@ impl Sys for Seam {
         }
         self.around("rename_new", || Native.rename_new(from, to))
     }
+    fn rename_file_new(
+        &self,
+        file: &Self::File,
+        from: At<'_, Self>,
+        to: At<'_, Self>,
+    ) -> io::Result<()> {
+        if self.bottom_up {
+            return self.around("rename_file_new", || Native.rename_file_new(file, from, to));
+        }
+        self.rename_new(from, to)
+    }
+    fn renames_directories(&self) -> bool {
+        !self.bottom_up
+    }
     fn rename(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()> {
+        assert!(!self.bottom_up, "a directory is renamed");
         self.around("rename", || Native.rename(from, to))
     }
     fn remove(&self, at: At<'_, Self>, file: &Self::File) -> io::Result<()> {

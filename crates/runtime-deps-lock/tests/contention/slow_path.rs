@@ -3,46 +3,19 @@
 //! directories all the time: only `rmdir` and the bytes keep them apart.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
 
 use lock_core::lockfile::Attempt;
 
-use crate::root::{DEAD, Inside, Planted, Root};
-use crate::seam::{Seam, When, acquire, stamp};
+use crate::root::{Planted, Root};
+use crate::script::{Script, hammer_over, sluggish};
+use crate::seam::{Seam, When, stamp};
 
 const THREADS: usize = 4;
 
-/// Sleeps now and then, for up to a millisecond, around any system call.
-fn sluggish(seed: u64) -> Seam {
-    let state = AtomicU64::new(seed | 1);
-    Seam::new(move |_, _| {
-        // xorshift: races on the state only make it more random.
-        let mut x = state.load(Ordering::Relaxed);
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        state.store(x, Ordering::Relaxed);
-        match x % 64 {
-            0 => std::thread::sleep(Duration::from_micros(x / 64 % 1000)),
-            1..8 => std::thread::yield_now(),
-            _ => {}
-        }
-    })
-}
-
 /// Takes the lock `times` times over a sluggish system.
 pub(crate) fn hammer(root: &Path, name: &str, seed: u64, times: usize, renames: bool) {
-    let lock_path = root.join(runtime_deps_lock::DEFAULT_LOCK_NAME);
-    let lock = Seam { renames, ..sluggish(seed) }.lock(&lock_path);
-    for n in 0..times {
-        let guard = acquire(&lock, Duration::ZERO);
-        let inside = Inside::begin(root, format!("{name}-{n}"));
-        assert!(guard.is_held(), "{name} acquired a lock that is not at its path");
-        inside.end();
-        let _ = guard.release();
-    }
+    hammer_over(Seam { renames, ..sluggish(seed) }, root, name, times);
 }
 
 fn storm(renames: bool) {
@@ -81,13 +54,7 @@ pub(crate) fn planted() {
     let rounds = 300;
     for round in 0..rounds {
         let lock = root.lock_dir();
-        match Planted::ALL.get(round % 4) {
-            Some(planted) => planted.plant(&lock),
-            None => {
-                std::fs::create_dir(&lock).unwrap();
-                std::fs::write(lock.join("owner.json"), DEAD).unwrap();
-            }
-        }
+        Planted::plant_or_dead(round, &lock);
         let renames = round / 4 % 2 == 0;
         std::thread::scope(|scope| {
             for thread in 0..3 {
@@ -98,36 +65,6 @@ pub(crate) fn planted() {
         });
     }
     assert_eq!(root.check(|_| false), rounds * 3);
-}
-
-/// What one scripted process runs at given system calls, each once.
-#[derive(Default)]
-struct Script(Mutex<Vec<Step>>);
-
-struct Step {
-    when: When,
-    call: &'static str,
-    run: Box<dyn FnOnce() + Send>,
-}
-
-impl Script {
-    fn at(self, when: When, call: &'static str, run: impl FnOnce() + Send + 'static) -> Self {
-        self.0.lock().unwrap().push(Step { when, call, run: Box::new(run) });
-        self
-    }
-
-    fn seam(self) -> Seam {
-        Seam::new(move |when, call| {
-            let next = {
-                let mut steps = self.0.lock().unwrap();
-                let due = steps.first().is_some_and(|s| s.when == when && s.call == call);
-                due.then(|| steps.remove(0))
-            };
-            if let Some(step) = next {
-                (step.run)();
-            }
-        })
-    }
 }
 
 /// A stalls right after its `mkdir`, and its directory is removed for ownerless. C makes the

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use crate::actors::Actor;
+use crate::os;
 use crate::root::{Inside, Planted, Root};
 use runtime_deps_lock::{DepsOptions, ReleaseOutcome, with_lock};
 
@@ -59,10 +60,10 @@ pub(crate) fn threads() {
 /// Thousands of rounds in which 2 to 4 threads meet a directory that names no owner.
 pub(crate) fn planted_for_threads() {
     let root = Root::new();
-    let rounds = 2400;
+    let rounds = os::scaled(2400);
     let mut expected = 0;
     for round in 0..rounds {
-        Planted::ALL[round % 3].plant(&root.lock_dir());
+        Planted::of(round).plant(&root.lock_dir());
         let contenders = 2 + round % 3;
         let start = Barrier::new(contenders);
         std::thread::scope(|scope| {
@@ -91,9 +92,9 @@ pub(crate) fn planted_for_processes() {
     let root = Root::new();
     let mut actors: Vec<_> =
         ["a", "b", "c"].map(|n| Actor::start("rounds", &root.path(), n)).into();
-    let rounds = 900;
+    let rounds = os::scaled(900);
     for round in 0..rounds {
-        Planted::ALL[round % 3].plant(&root.lock_dir());
+        Planted::of(round).plant(&root.lock_dir());
         actors.iter_mut().for_each(|actor| actor.tell(&round.to_string()));
         actors.iter_mut().for_each(|actor| assert_eq!(actor.line(), "done\n"));
     }
@@ -104,6 +105,7 @@ pub(crate) fn planted_for_processes() {
 }
 
 /// The slow path between processes.
+#[cfg(unix)]
 pub(crate) fn slow_processes() {
     let root = Root::new();
     let actors: Vec<_> = (1..5).map(|n| Actor::start("slow", &root.path(), n)).collect();

@@ -1,14 +1,19 @@
 //! Roots that cannot be used, and lock directories that are none, or cannot be read.
 
-use std::fs::{File, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::fs::File;
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
 
 use lock_core::lockfile::sys::FileKind;
 use lock_core::{LockError, State};
 use rstest::rstest;
 use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsLockError, ReleaseOutcome, with_lock};
 
-use crate::support::{Root, make_fifo, options, promptly, without_privileges};
+#[cfg(unix)]
+use crate::support::make_fifo;
+#[cfg(target_os = "linux")]
+use crate::support::without_privileges;
+use crate::support::{Root, options, promptly};
 
 #[test]
 fn a_root_that_is_missing_or_a_file() {
@@ -50,33 +55,40 @@ fn another_lock_name_is_another_lock() {
     assert!(matches!(other.release(), ReleaseOutcome::Released));
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_root_that_may_not_be_written() {
     let root = Root::new();
-    std::fs::set_permissions(root.path(), Permissions::from_mode(0o555)).unwrap();
+    chmod(root.path(), 0o555);
     let error = without_privileges(|| promptly(|| root.lock().acquire()).unwrap_err());
     let DepsLockError::Lock(LockError::Io { source, .. }) = error else { panic!("{error}") };
     assert_eq!(source.kind(), std::io::ErrorKind::PermissionDenied);
     assert!(root.names().is_empty());
 }
 
+#[cfg(target_os = "linux")]
+fn chmod(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
 /// What is at the lock's path is no directory, or what is in it is no file.
 #[rstest]
 #[case::file(FileKind::Regular, |r: &Root| std::fs::write(r.dir(), "mine").unwrap())]
-#[case::link(FileKind::Symlink, |r: &Root| symlink("elsewhere", r.dir()).unwrap())]
-#[case::fifo(FileKind::Other, |r: &Root| make_fifo(&r.dir()))]
+#[cfg_attr(unix, case::link(FileKind::Symlink, |r: &Root| symlink("elsewhere", r.dir()).unwrap()))]
+#[cfg_attr(unix, case::fifo(FileKind::Other, |r: &Root| make_fifo(&r.dir())))]
 #[case::owner_is_a_directory(FileKind::Directory, |r: &Root| {
     std::fs::create_dir_all(r.owner_file()).unwrap();
 })]
-#[case::owner_is_a_link(FileKind::Symlink, |r: &Root| {
+#[cfg_attr(unix, case::owner_is_a_link(FileKind::Symlink, |r: &Root| {
     std::fs::create_dir(r.dir()).unwrap();
     std::fs::write(r.path().join("target"), "{\"pid\": 4194303}").unwrap();
     symlink("../target", r.owner_file()).unwrap();
-})]
-#[case::owner_is_a_fifo(FileKind::Other, |r: &Root| {
+}))]
+#[cfg_attr(unix, case::owner_is_a_fifo(FileKind::Other, |r: &Root| {
     std::fs::create_dir(r.dir()).unwrap();
     make_fifo(&r.owner_file());
-})]
+}))]
 fn no_lock(#[case] kind: FileKind, #[case] plant: impl Fn(&Root)) {
     let root = Root::new();
     plant(&root);
@@ -95,13 +107,14 @@ fn no_lock(#[case] kind: FileKind, #[case] plant: impl Fn(&Root)) {
 }
 
 /// It may well be in order: it is waited for, and never removed, whatever its age.
+#[cfg(target_os = "linux")]
 #[test]
 fn an_owner_file_that_may_not_be_read() {
     let root = Root::new();
     std::fs::create_dir(root.dir()).unwrap();
     std::fs::write(root.owner_file(), "{\"pid\": 4194303}").unwrap();
     root.age();
-    std::fs::set_permissions(root.owner_file(), Permissions::from_mode(0o000)).unwrap();
+    chmod(&root.owner_file(), 0o000);
     without_privileges(|| {
         let error = promptly(|| root.lock().acquire()).unwrap_err();
         assert!(matches!(error, DepsLockError::Timeout(_)), "{error}");
@@ -113,12 +126,13 @@ fn an_owner_file_that_may_not_be_read() {
 }
 
 /// A dead owner's lock in a root where this process may not remove it: said, not looped over.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_stale_lock_that_may_not_be_removed() {
     let root = Root::new();
     std::fs::create_dir(root.dir()).unwrap();
     std::fs::write(root.owner_file(), "{\"pid\": 4194303}").unwrap();
-    std::fs::set_permissions(root.path(), Permissions::from_mode(0o555)).unwrap();
+    chmod(root.path(), 0o555);
     let error = without_privileges(|| promptly(|| root.lock().acquire()).unwrap_err());
     assert!(error.to_string().contains("ermission denied"), "{error}");
     assert!(root.owner_file().exists());

@@ -1,11 +1,9 @@
 //! An install root, and ways to be hostile to it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsOptions};
-use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 /// Far above what any of this takes, far below any grace.
 pub(crate) const BOUND: Duration = Duration::from_secs(10);
@@ -39,17 +37,13 @@ impl Root {
         for path in [self.owner_file(), self.dir()] {
             let regular = std::fs::metadata(&path).is_ok_and(|m| m.is_file() || m.is_dir());
             if regular {
-                File::open(path).unwrap().set_modified(then).unwrap();
+                crate::os::set_modified(&path, then);
             }
         }
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path()).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        crate::os::names(self.path())
     }
 }
 
@@ -65,8 +59,17 @@ pub(crate) fn promptly<T>(body: impl FnOnce() -> T) -> T {
     result
 }
 
+#[cfg(unix)]
+pub(crate) fn make_fifo(at: &Path) {
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, at, kind, 0o644.into(), 0).unwrap();
+}
+
 /// Runs `body` without the privileges that let root pass every permission bit.
+#[cfg(target_os = "linux")]
 pub(crate) fn without_privileges<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
     let drop_and_run = || {
         let sets = capabilities(None).unwrap();
         let effective = sets.effective
@@ -77,9 +80,4 @@ pub(crate) fn without_privileges<T: Send>(body: impl FnOnce() -> T + Send) -> T 
         body()
     };
     std::thread::scope(|scope| scope.spawn(drop_and_run).join().unwrap())
-}
-
-pub(crate) fn make_fifo(at: &Path) {
-    let kind = rustix::fs::FileType::Fifo;
-    rustix::fs::mknodat(rustix::fs::CWD, at, kind, 0o644.into(), 0).unwrap();
 }

@@ -58,6 +58,7 @@ fn every_field(#[case] record: Option<&str>, #[case] fields: &str) {
     assert_eq!(message(&world)[0], first_line(&world, fields));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_dangling_link() {
     let world = World::at(NOW).with_record(None);

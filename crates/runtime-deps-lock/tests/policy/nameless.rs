@@ -36,6 +36,7 @@ fn by_file_times(
 }
 
 /// A link that leads nowhere is as old as the link itself, or its directory.
+#[cfg(unix)]
 #[rstest]
 #[case::at_30_s(1_000, 2_000, 32_000, Action::Report)]
 #[case::after_30_s(1_000, 2_000, 32_001, Action::Reclaim)]

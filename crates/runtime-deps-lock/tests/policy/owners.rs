@@ -146,13 +146,11 @@ fn with_a_claim_on_the_kernel_lock(
     #[case] action: Action,
     #[case] reasons: &[&str],
 ) {
-    use std::os::unix::fs::MetadataExt as _;
-
     let world = World::at(0).seeing(seen(Process::Running, ticks(70))).with_ours(ours(), |_| {});
-    let file = std::fs::metadata(world.owner_file()).unwrap();
+    let file = crate::os::facts(&world.owner_file());
     let mut record =
         lock_core::record::LockRecord::parse(&std::fs::read(world.owner_file()).unwrap()).unwrap();
-    record.kernel_lock = Some(KernelLockClaim { device: file.dev(), inode: file.ino() + off });
+    record.kernel_lock = Some(KernelLockClaim { device: file.device, inode: file.inode + off });
     let bytes = record.to_bytes(lock_core::record::Dialect::RuntimeDeps);
     std::fs::write(world.owner_file(), bytes).unwrap();
     assert_eq!(world.decide(), (action, reasons.to_vec()));

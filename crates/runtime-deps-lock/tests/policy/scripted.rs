@@ -1,7 +1,6 @@
 //! A scripted world: an identity that answers what a test says, a clock that stands still, and
 //! an install root with a lock directory in it.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -113,8 +112,10 @@ impl World {
         self.dir().join("owner.json")
     }
 
-    /// The lock directory, with a record in it if there is one.
-    pub(crate) fn with_record(self, record: Option<&str>) -> Self {
+    /// The lock directory, with a record of the origin in it if there is one. Such a record is
+    /// taken for one of this system, so this process must be, too.
+    pub(crate) fn with_record(mut self, record: Option<&str>) -> Self {
+        self.here.kind = OwnerKind::from_name(std::env::consts::OS);
         std::fs::create_dir(self.dir()).unwrap();
         if let Some(record) = record {
             std::fs::write(self.owner_file(), record).unwrap();
@@ -129,14 +130,16 @@ impl World {
         record.monotonic = Some(Duration::from_secs(1));
         change(&mut record);
         let record = String::from_utf8(record.to_bytes(Dialect::RuntimeDeps)).unwrap();
-        self.with_record(Some(&record))
+        let kind = self.here.kind.clone();
+        let world = self.with_record(Some(&record));
+        Self { here: OwnerId { kind, ..world.here.clone() }, ..world }
     }
 
     /// Sets the times of the directory and, if given, of the record.
     pub(crate) fn modified(self, dir: i64, record: Option<i64>) -> Self {
         let set = |path: PathBuf, ms: i64| {
             let time = SystemTime::UNIX_EPOCH + Duration::from_millis(ms.unsigned_abs());
-            File::open(path).unwrap().set_modified(time).unwrap();
+            crate::os::set_modified(&path, time);
         };
         if let Some(ms) = record {
             set(self.owner_file(), ms);

@@ -12,9 +12,9 @@ use session_lock::{SessionLock, SessionOptions};
 
 use crate::crew::Orders;
 use crate::given::{Given, say, wait_for_go};
-use crate::help::{hold, millis, must_succeed, now_or_never, owner_byte_is_held};
+use crate::help::{hold, millis, now_or_never, owner_byte_is_held};
 use crate::support::{Arena, Terms, acquire, lock_over};
-use crate::sys::{Fork, exit_now, fork};
+use crate::sys::{Fork, exit_now, fork, must_succeed};
 
 const LONG: Duration = Duration::from_secs(300);
 

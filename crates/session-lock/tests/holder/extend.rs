@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use lock_core::record::LockRecord;
-use rustix::process::Signal;
 use session_lock::{SectionError, SessionLock, SessionLockError, SessionOptions};
 
 use crate::crew::Orders;
@@ -34,7 +33,7 @@ fn evicted_after(arena: &Arena, extend_ms: u64) -> Duration {
     let orders = Orders::new("extender").path("session", &arena.session()).with("max_hold", 300);
     let mut holder = orders.with("extend", extend_ms).start();
     let began = Duration::from_nanos(holder.expect("held ").parse().expect("nanoseconds"));
-    holder.signal(Signal::STOP);
+    holder.stop();
     let published = std::fs::read(arena.lock()).expect("a record");
     // What OpenClaw makes of it.
     let json: serde_json::Value = serde_json::from_slice(&published).expect("JSON");
@@ -46,7 +45,7 @@ fn evicted_after(arena: &Arena, extend_ms: u64) -> Duration {
     let patient = SessionLock::new(arena.session(), options).expect("a lock").acquire();
     let evicted = now() - began;
     drop(patient.expect("the lock"));
-    holder.signal(Signal::CONT);
+    holder.go_on();
     drop(holder.finish());
     evicted
 }
@@ -95,7 +94,7 @@ pub(crate) fn killed() {
         let mut renewer = Orders::new("renewer").path("session", &arena.session()).start();
         renewer.expect("held");
         std::thread::sleep(Duration::from_micros(dice.below(3_000)));
-        renewer.signal(Signal::KILL);
+        renewer.strike();
         drop(renewer.end());
         let content = std::fs::read(arena.lock()).expect("a record");
         serde_json::from_slice::<serde_json::Value>(&content).expect("JSON");

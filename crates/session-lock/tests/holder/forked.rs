@@ -9,9 +9,9 @@ use session_lock::{SectionError, SessionGuard, SessionLock, SessionOptions};
 
 use crate::crew::Orders;
 use crate::given::{Given, say, wait_for_go};
-use crate::help::{hold, millis, must_succeed, now_or_never};
+use crate::help::{hold, millis, now_or_never};
 use crate::support::{Arena, Dice, quiet, scaled};
-use crate::sys::{Fork, exit_now, fork};
+use crate::sys::{Fork, exit_now, fork, must_succeed};
 
 const LONG: Duration = Duration::from_secs(300);
 

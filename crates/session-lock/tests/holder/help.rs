@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lock_core::lockfile::sys::{Access, Byte, Native, Place, Sys};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use session_lock::{SessionGuard, SessionLock, SessionOptions};
 
 use crate::given::{Given, say};
-use crate::sys::ended;
 
 /// Plays `role`.
 pub(crate) fn play(role: &str) -> ExitCode {
@@ -25,17 +23,28 @@ pub(crate) fn play(role: &str) -> ExitCode {
         "extender" => crate::extend::extender(&given),
         "renewer" => crate::extend::renewer(&given),
         "promiser" => crate::promises::promiser(&given),
-        "limited" => crate::writes::limited(&given),
-        "crammer" => crate::writes::crammer(&given),
+        #[cfg(target_os = "linux")]
+        "limited" => crate::limits::limited(&given),
+        #[cfg(target_os = "linux")]
+        "crammer" => crate::limits::crammer(&given),
         "scribe" => crate::corruption::scribe(&given),
+        #[cfg(target_os = "linux")]
         "leaver" => crate::exits::leaver(&given),
+        #[cfg(target_os = "linux")]
         "lender" => crate::exits::lender(&given),
+        #[cfg(target_os = "linux")]
         "inside" => crate::exits::inside(&given),
+        #[cfg(target_os = "linux")]
         "parent" => crate::exits::parent(&given),
+        #[cfg(target_os = "linux")]
         "handler" => crate::signals::handler(&given),
+        #[cfg(target_os = "linux")]
         "first" => crate::signals::first(&given),
+        #[cfg(target_os = "linux")]
         "late" => crate::signals::late(&given),
+        #[cfg(target_os = "linux")]
         "forker" => crate::forked::forker(&given),
+        #[cfg(target_os = "linux")]
         "storm" => crate::forked::stormer(&given),
         "stopped" => crate::reentrant::stopped(&given),
         "racer" => crate::races::racer(&given),
@@ -86,27 +95,7 @@ pub(crate) fn owner_byte_is_held(lock: &Path) -> bool {
     Native.is_locked(&file, Byte::Owner).expect("an answer")
 }
 
-/// Removes a file as a human would.
-pub(crate) fn remove(path: &Path) {
-    rustix::fs::unlink(path).expect("it is there");
-}
-
-/// Waits for a forked child, which must find everything as it should be.
-pub(crate) fn must_succeed(child: Pid, what: &str) {
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = ended(child, WaitOptions::NOHANG) {
-            break status;
-        }
-        if start.elapsed() > Duration::from_secs(20) {
-            // It has this process's pipes open, too.
-            let _ = kill_process(child, Signal::KILL);
-            panic!("{what}: a forked child hangs");
-        }
-        std::thread::sleep(Duration::from_micros(200));
-    };
-    assert_eq!(status.exit_status(), Some(0), "{what}: a forked child found something else");
-}
+pub(crate) use crate::os::remove;
 
 /// What is logged in this process from now on.
 #[derive(Clone, Default)]

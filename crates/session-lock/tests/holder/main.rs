@@ -1,14 +1,13 @@
 //! The holder's side: a holder that is stuck, evicted, forked, signalled or killed harms nobody.
 //!
 //! This program is the trials and, started again with `actor:<role>` as its first argument, the
-//! holders that get into trouble. `STORM_SCALE` multiplies the number of rounds (default 1).
-#![cfg_attr(not(target_os = "linux"), allow(unused, reason = "Linux only"))]
+//! holders that get into trouble. `STORM_SCALE` multiplies the number of rounds (default 1; less
+//! where processes start slowly). Forks, signals and resource limits are for Linux.
 
 /// What the storms have, too.
 macro_rules! shared {
     ($($name:ident: $path:literal)*) => {
         $(
-            #[cfg(target_os = "linux")]
             #[path = $path]
             #[allow(dead_code, reason = "the storms use the rest")]
             mod $name;
@@ -22,42 +21,33 @@ shared! {
     journal: "../storm/journal.rs"
     mutant: "../storm/mutant.rs"
     support: "../storm/support.rs"
-    sys: "../storm/sys.rs"
+    os: "../../../lock-core/tests/os/mod.rs"
 }
 
-#[cfg(target_os = "linux")]
 mod callbacks;
-#[cfg(target_os = "linux")]
 mod corruption;
 #[cfg(target_os = "linux")]
 mod exits;
-#[cfg(target_os = "linux")]
 mod extend;
 #[cfg(target_os = "linux")]
 mod forked;
-#[cfg(target_os = "linux")]
 mod help;
 #[cfg(target_os = "linux")]
+mod limits;
 mod lost;
-#[cfg(target_os = "linux")]
 mod promises;
-#[cfg(target_os = "linux")]
 mod races;
-#[cfg(target_os = "linux")]
 mod reentrant;
 #[cfg(target_os = "linux")]
 mod signals;
-#[cfg(all(target_os = "linux", feature = "tokio"))]
+#[cfg(target_os = "linux")]
+#[path = "../storm/sys.rs"]
+mod sys;
+#[cfg(feature = "tokio")]
 mod tasks;
-#[cfg(target_os = "linux")]
 mod watchdog;
-#[cfg(target_os = "linux")]
 mod writes;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {}
-
-#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -75,6 +65,8 @@ fn main() -> std::process::ExitCode {
         ("watchdog::blind_and_uninherited", watchdog::blind_and_uninherited),
         ("lost::told", lost::told),
         ("lost::during_a_section", lost::during_a_section),
+        // Windows renames no directory in which a file is open.
+        #[cfg(unix)]
         ("lost::directory_renamed", lost::directory_renamed),
         ("callbacks::may_do_anything", callbacks::may_do_anything),
         ("callbacks::stop_nobody", callbacks::stop_nobody),
@@ -84,20 +76,32 @@ fn main() -> std::process::ExitCode {
         ("extend::races", promises::races),
         ("writes::patience", writes::patience),
         ("writes::threads", writes::threads),
-        ("writes::partial", writes::partial),
-        ("writes::full", writes::full),
+        #[cfg(target_os = "linux")]
+        ("writes::partial", limits::partial),
+        #[cfg(target_os = "linux")]
+        ("writes::full", limits::full),
         ("writes::replaced", writes::replaced),
         ("corruption::fenced", corruption::fenced),
         ("corruption::unfenced", corruption::unfenced),
+        #[cfg(target_os = "linux")]
         ("exits::ways", exits::ways),
+        #[cfg(target_os = "linux")]
         ("exits::inherited", exits::inherited),
+        #[cfg(target_os = "linux")]
         ("exits::inside_a_section", exits::inside_a_section),
+        #[cfg(target_os = "linux")]
         ("exits::of_a_child", exits::of_a_child),
+        #[cfg(target_os = "linux")]
         ("signals::own_handlers", signals::own_handlers),
+        #[cfg(target_os = "linux")]
         ("signals::first_process", signals::first_process),
+        #[cfg(target_os = "linux")]
         ("signals::racing_eviction", signals::racing_eviction),
+        #[cfg(target_os = "linux")]
         ("forked::bystander", forked::bystander),
+        #[cfg(target_os = "linux")]
         ("forked::foreign_handles", forked::foreign_handles),
+        #[cfg(target_os = "linux")]
         ("forked::storm", forked::storm),
         ("reentrant::longest_promise", reentrant::longest_promise),
         ("reentrant::old_handle", reentrant::old_handle),

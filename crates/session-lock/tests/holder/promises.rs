@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
 use session_lock::{SectionError, SessionLock, SessionOptions};
 
 use crate::crew::Orders;
@@ -24,9 +23,9 @@ pub(crate) fn races() {
     let mut dice = Dice::new();
     while actors.iter_mut().any(|actor| actor.is_running()) {
         let stopped = &handles[dice.below(3) as usize];
-        stopped.signal(Signal::STOP);
+        stopped.stop();
         std::thread::sleep(Duration::from_micros(dice.below(12_000)));
-        stopped.signal(Signal::CONT);
+        stopped.go_on();
         std::thread::sleep(Duration::from_micros(dice.below(30_000)));
     }
     for actor in actors {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use lock_core::{End, ReleaseOutcome};
-use rustix::process::Signal;
 use session_lock::{SectionError, SessionGuard, SessionLock, SessionOptions};
 
 use crate::crew::Orders;
@@ -67,11 +66,11 @@ pub(crate) fn old_handle() {
     let arena = Arena::new();
     let mut stopped = Orders::new("stopped").path("session", &arena.session()).start();
     stopped.expect("held");
-    stopped.signal(Signal::STOP);
+    stopped.stop();
     let options = SessionOptions::default().timeout(Duration::from_secs(10));
     let successor = SessionLock::new(arena.session(), options).expect("a lock").acquire();
     let successor = successor.expect("an overdue holder is evicted");
-    stopped.signal(Signal::CONT);
+    stopped.go_on();
     stopped.tell("go on");
     drop(stopped.finish());
     assert!(successor.is_held());

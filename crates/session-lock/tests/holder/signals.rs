@@ -146,6 +146,7 @@ pub(crate) mod sys {
         // SAFETY: without flags and without a stack this is a fork: a copy of the process.
         let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
         assert!(pid >= 0, "clone: {}", std::io::Error::last_os_error());
+        #[allow(clippy::useless_conversion, reason = "c_long has 32 bits on 32-bit systems")]
         let pid = i32::try_from(pid).expect("a pid");
         rustix::process::Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent)
     }

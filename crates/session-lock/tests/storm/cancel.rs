@@ -8,6 +8,7 @@ use crate::actor::{Given, say};
 use crate::contention::settled;
 use crate::crew::Orders;
 use crate::journal::Journal;
+use crate::os;
 use crate::support::{Arena, Dice, now, scaled, stormy};
 
 /// Hundreds of them, against a process that takes and releases the same lock all the time.
@@ -31,7 +32,7 @@ pub(crate) fn actor(given: &Given) {
     // What a process opens once stays open: the watcher's descriptor.
     drop(lock.acquire().unwrap_or_else(|e| panic!("{e}")));
     drop(lock_core::Watch::new(&given.path("session")));
-    let before = descriptors();
+    let before = os::open_files();
     let mut dice = Dice::new();
     let (mut had, mut dropped) = (0, 0);
     for round in 0..given.number("rounds", 1) {
@@ -88,12 +89,8 @@ pub(crate) fn actor(given: &Given) {
         // Waits for what is still under way on blocking threads.
         drop(runtime);
     }
-    let after = descriptors();
+    let after = os::open_files();
     say(&format!("{had} had the lock, {dropped} were dropped; {before} descriptors, then {after}"));
     assert_eq!(before, after, "descriptors leaked");
     assert!(had > 0 && dropped > 0);
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").expect("procfs").count()
 }

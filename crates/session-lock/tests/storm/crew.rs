@@ -1,21 +1,20 @@
 //! The parent's side of the actors: starting them, hearing them, stopping and killing them.
 
 use std::io::{BufRead, BufReader, PipeWriter, Read, Write, pipe};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use crate::journal::Journal;
+use crate::os::Process;
 
 /// An actor process. Killed and reaped when dropped.
 pub(crate) struct Actor {
     /// Names it in the journal; pids come back, numbers do not.
     pub(crate) nr: u32,
     /// The actor itself, also where it runs below `strace`.
-    pid: Pid,
+    pid: u32,
+    process: Process,
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
@@ -45,11 +44,18 @@ impl Orders {
 
     /// Runs it below `strace`, which delays the system call `call` as `how` says. What is not
     /// traced is not delayed either.
+    #[cfg(target_os = "linux")]
     pub(crate) fn slowed(mut self, call: &str, how: &str) -> Self {
         let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{how}"));
         let quietly = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"];
         self.below =
             quietly.iter().chain(&["-e", &trace, "-e", &inject]).map(|w| (*w).to_owned()).collect();
+        self
+    }
+
+    /// Elsewhere it runs as fast as it does.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn slowed(self, _call: &str, _how: &str) -> Self {
         self
     }
 
@@ -93,15 +99,15 @@ impl Orders {
             .expect("actors can be started (slow ones need `apt-get install strace`)");
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let pid = Pid::from_child(&child);
-        Actor { nr, pid, child, stdin, stdout }
+        let pid = child.id();
+        Actor { nr, pid, process: Process::of(pid), child, stdin, stdout }
     }
 }
 
 impl Actor {
     fn greet(&mut self) {
-        let hello: i32 = self.expect("hello ").parse().expect("a pid");
-        self.pid = Pid::from_raw(hello).expect("not zero");
+        self.pid = self.expect("hello ").parse().expect("a pid");
+        self.process = Process::of(self.pid);
     }
 
     /// The next line that it says.
@@ -132,24 +138,39 @@ impl Actor {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    pub(crate) fn pid(&self) -> i32 {
-        self.pid.as_raw_nonzero().get()
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Another way to reach it, which stays exact when it is gone.
-    pub(crate) fn handle(&self) -> Handle {
-        let flags = rustix::process::PidfdFlags::empty();
-        Handle(rustix::process::pidfd_open(self.pid, flags).ok())
+    pub(crate) fn handle(&self) -> Process {
+        Process::of(self.pid)
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.pid, signal).expect("it is there");
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        assert!(self.process.signal(signal), "it is there");
+    }
+
+    /// Keeps it from running.
+    pub(crate) fn stop(&self) {
+        assert!(self.process.stop(), "it is there");
+    }
+
+    /// Lets it run again.
+    pub(crate) fn go_on(&self) {
+        assert!(self.process.go_on(), "it is there");
+    }
+
+    /// Ends it without a chance to tidy up.
+    pub(crate) fn strike(&self) {
+        assert!(self.process.kill(), "it is there");
     }
 
     /// Kills and reaps it, after saying so in the journal.
     pub(crate) fn kill(mut self, journal: &Journal) {
         journal.killing(self.nr);
-        self.signal(Signal::KILL);
+        self.strike();
         self.child.wait().expect("a child of ours");
     }
 
@@ -175,21 +196,10 @@ impl Actor {
 impl Drop for Actor {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            let _ = kill_process(self.pid, Signal::KILL);
+            self.process.kill();
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
-    }
-}
-
-/// Reaches a process that may be gone.
-pub(crate) struct Handle(Option<OwnedFd>);
-
-impl Handle {
-    /// `false`: it is gone.
-    pub(crate) fn signal(&self, signal: Signal) -> bool {
-        let send = |fd| rustix::process::pidfd_send_signal(fd, signal).is_ok();
-        self.0.as_ref().is_some_and(send)
     }
 }
 

@@ -5,17 +5,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use lock_core::lockfile::Layout;
 use lock_core::lockfile::sys::{Byte, Native, Sys};
 use lock_core::{AcquireError, ReleaseOutcome};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::contention::{kill_some, wait_for};
 use crate::crew::Orders;
-use crate::journal::{Journal, Tally, check};
+#[cfg(target_os = "linux")]
+use crate::journal::Journal;
+use crate::journal::{Tally, check};
 use crate::mutant::{Altered, File};
+use crate::os;
 use crate::support::{Arena, Terms, acquire, lock_over, scaled, stormy};
 
 const FOREIGN: &str = "notes.txt";
@@ -26,6 +28,7 @@ fn hammer(arena: &Arena) -> Orders {
 }
 
 /// Leaves the lock directory of a holder that was killed.
+#[cfg(target_os = "linux")]
 pub(crate) fn plant(arena: &Arena) {
     let session = arena.session();
     let holder = Orders::new("holder").path("lock", &arena.lock()).path("journal", &session);
@@ -41,14 +44,18 @@ pub(crate) fn storm() {
     let threads = hammer(&arena).with("threads", 8).start();
     let mut crew: Vec<_> = (0..8).map(|_| hammer(&arena).start()).collect();
     let target = scaled(3_000) as usize;
+    let over = AtomicBool::new(false);
     let (planted, foreign) = std::thread::scope(|scope| {
+        scope.spawn(|| end_graces(&arena, &over));
         let planter = scope.spawn(|| plant_some(&arena, scaled(5)));
         let pace = Duration::from_millis(100);
         kill_some(&mut crew, &arena.session(), target, pace, || hammer(&arena).start());
-        planter.join().expect("no panic")
+        let planted = planter.join().expect("no panic");
+        // Whatever was planted last is in the way until somebody acquired once more.
+        wait_for(&arena.session(), check(&arena.session()).begun + 20);
+        over.store(true, Ordering::Relaxed);
+        planted
     });
-    // Whatever was planted last is in the way until somebody acquired once more.
-    wait_for(&arena.session(), check(&arena.session()).begun + 20);
     crew.into_iter().for_each(|actor| drop(actor.finish()));
     drop(threads.finish());
     println!("directory::storm: {planted} directories planted, {foreign} with foreign files");
@@ -56,12 +63,22 @@ pub(crate) fn storm() {
     assert!(tally.begun >= target && tally.kills > 5, "{tally:?}");
 }
 
+/// Keeps the storm going where a death can leave a directory without an owner.
+fn end_graces(arena: &Arena, over: &AtomicBool) {
+    while cfg!(windows) && !over.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(500));
+        os::end_the_grace(&arena.lock());
+    }
+}
+
 /// The same where directories cannot be renamed without clobbering: they are made in place, and
 /// the record is published into them.
 pub(crate) fn made_in_place() {
     let _weather = stormy();
     let arena = Arena::new();
-    let crew: Vec<_> = (0..8).map(|_| hammer(&arena).with("sys", "linked").start()).collect();
+    // Windows renames no directories, whatever is altered.
+    let sys = if cfg!(windows) { "named" } else { "linked" };
+    let crew: Vec<_> = (0..8).map(|_| hammer(&arena).with("sys", sys).start()).collect();
     let target = scaled(1_000) as usize;
     let (planted, foreign) = std::thread::scope(|scope| {
         let planter = scope.spawn(|| plant_some(&arena, scaled(2)));
@@ -82,7 +99,10 @@ fn plant_some(arena: &Arena, rounds: u32) -> (usize, usize) {
         (false, |_| {}),
         (false, |dir| write_old(&dir.join("owner.json"), "")),
         (false, |dir| write_old(&dir.join("owner.json"), "half a rec")),
+        #[cfg(unix)]
         (false, |dir| std::os::unix::fs::symlink("nowhere", dir.join("owner.json")).expect("it")),
+        // Windows renames no directory: with something in it, it would stay for ever.
+        #[cfg(unix)]
         (true, |dir| {
             write_old(&dir.join("owner.json"), "{}");
             write_old(&dir.join(FOREIGN), "precious");
@@ -95,7 +115,7 @@ fn plant_some(arena: &Arena, rounds: u32) -> (usize, usize) {
         let started = std::time::Instant::now();
         let free = loop {
             let lock = arena.lock();
-            match renameat_with(CWD, &dir, CWD, &lock, RenameFlags::NOREPLACE) {
+            match os::rename_new(&dir, &lock) {
                 Ok(()) => break true,
                 Err(_) if started.elapsed() > Duration::from_secs(1) => break false,
                 Err(_) => std::thread::yield_now(),
@@ -125,9 +145,7 @@ fn write_old(path: &Path, content: &str) {
 }
 
 fn set_old(path: &Path) {
-    let file = std::fs::File::open(path).expect("it is there");
-    let old = SystemTime::now() - Duration::from_secs(3600);
-    file.set_modified(old).expect("a time");
+    os::make_old(path, Duration::from_secs(3600));
 }
 
 #[expect(clippy::disallowed_methods, reason = "our own directory, which nobody ever locked")]
@@ -145,9 +163,14 @@ pub(crate) fn half_swept_stage() {
         if byte == Byte::Owner && !SWEPT.swap(true, Ordering::Relaxed) {
             let lock = LOCK.get().expect("it is set");
             let beside = std::fs::read_dir(lock.parent().expect("a directory"))?;
-            let stage = beside.flatten().map(|entry| entry.path().join("owner.json"));
-            let record = stage.filter(|path| path.exists()).last().expect("a stage");
-            rustix::fs::unlink(record)?;
+            // In a directory that is about to be renamed, or a file of its own.
+            let stages = beside.flatten().map(|entry| entry.path());
+            let record = stages.filter_map(|stage| match stage.join("owner.json") {
+                record if record.exists() => Some(record),
+                _ => stage.to_string_lossy().ends_with(".lock-stage").then_some(stage),
+            });
+            let record = record.last().expect("a stage");
+            os::remove(&record);
         }
         Native.try_lock(file, byte)
     }
@@ -169,7 +192,7 @@ pub(crate) fn foreign_files_stay() {
     let _weather = stormy();
     let arena = Arena::new();
     let dir = make_old(&arena, 0, |dir| write_old(&dir.join(FOREIGN), "precious"));
-    renameat_with(CWD, &dir, CWD, arena.lock(), RenameFlags::NOREPLACE).expect("it is free");
+    os::rename_new(&dir, &arena.lock()).expect("it is free");
     let timeout = Duration::from_millis(300);
     let outcome = acquire(&lock_over(Native, &arena.lock(), Layout::Directory), terms(timeout));
     assert!(matches!(outcome, Err(AcquireError::Contended(_))), "{outcome:?}");

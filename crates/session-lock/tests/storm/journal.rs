@@ -1,31 +1,29 @@
 //! The journal: what happened under the lock, in the order in which it happened, and the
 //! checker that looks for two holders at once.
 //!
-//! Every line is one `write(2)` to a file opened for appending, so the file's order is the real
-//! one. A line is a letter, who (`actor.thread`), and the rest:
+//! Every line is appended in one step, so the file's order is the real one. A line is a letter, who (`actor.thread`), and the rest:
 //! `B who seq time waited` and `E who seq time` around each section, `X who text` for a
 //! complaint, `k actor time` by the parent *before* it kills an actor, and `o actor time` by a holder
 //! that may be evicted from `time` on.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::os;
+
 /// Appends lines.
-pub(crate) struct Journal(File);
+pub(crate) struct Journal(File, PathBuf);
 
 impl Journal {
     pub(crate) fn open(path: &Path) -> Self {
         let file = File::options().append(true).create(true).open(path);
-        Self(file.expect("the journal"))
+        Self(file.expect("the journal"), path.to_owned())
     }
 
     fn line(&self, line: &str) {
-        let line = format!("{line}\n");
-        let written = (&self.0).write(line.as_bytes()).expect("the journal takes a line");
-        assert_eq!(written, line.len(), "a line was split");
+        os::append(&self.0, &self.1, format!("{line}\n").as_bytes());
     }
 
     pub(crate) fn begin(&self, who: &str, seq: u64, now: Duration, waited: Duration) {

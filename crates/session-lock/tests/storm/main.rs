@@ -4,48 +4,36 @@
 //! processes that they send into the storm. Actors tell through pipes where they are; what they
 //! do under the lock goes into a journal, which is checked for overlaps afterwards.
 //!
-//! `STORM_SCALE` multiplies the number of rounds (default 1).
-#![cfg_attr(not(target_os = "linux"), allow(unused, reason = "Linux only"))]
+//! `STORM_SCALE` multiplies the number of rounds (default 1; less where processes start slowly). Storms
+//! that rest on forks or `strace` are for Linux.
 
-#[cfg(target_os = "linux")]
 mod actor;
-#[cfg(all(target_os = "linux", feature = "tokio"))]
+#[cfg(feature = "tokio")]
 mod cancel;
-#[cfg(target_os = "linux")]
 mod contention;
 #[cfg(target_os = "linux")]
 mod cost;
-#[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the holder's trials use the rest")]
 mod crew;
-#[cfg(target_os = "linux")]
 mod directory;
 #[cfg(target_os = "linux")]
 mod forks;
-#[cfg(target_os = "linux")]
 mod given;
-#[cfg(target_os = "linux")]
 mod journal;
-#[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the holder's trials use the rest")]
 mod mutant;
-#[cfg(target_os = "linux")]
+#[path = "../../../lock-core/tests/os/mod.rs"]
+mod os;
 mod overdue;
 #[cfg(target_os = "linux")]
 mod slow;
-#[cfg(target_os = "linux")]
 mod stale;
-#[cfg(target_os = "linux")]
 mod support;
 #[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the holder's trials use the rest")]
 mod sys;
-#[cfg(target_os = "linux")]
 mod waiting;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {}
-
-#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -63,20 +51,28 @@ fn main() -> std::process::ExitCode {
         ("waiting::release_latency", waiting::release_latency),
         ("waiting::idle_waiter_costs_nothing", waiting::idle),
         ("waiting::behind_a_stopped_writer", waiting::behind_a_stopped_writer),
+        #[cfg(target_os = "linux")]
         ("cost::system_calls", cost::system_calls),
         ("contention::processes_and_kills", contention::processes),
         ("contention::threads", contention::threads),
         ("contention::named_stages", contention::named_stages),
+        // Locks on Windows are never linked: not every file system there can.
+        #[cfg(unix)]
         ("contention::linked_stages", contention::linked_stages),
         ("contention::reentrant_threads", contention::reentrant_threads),
         ("stale::killed_holders", stale::killed_holders),
         ("overdue::stopped_holders", overdue::stopped_holders),
         ("overdue::racing_holders", overdue::racing_holders),
         ("overdue::fenced_writers", overdue::fenced_writers),
+        #[cfg(target_os = "linux")]
         ("slow::killed_holders", slow::slow_motion),
+        #[cfg(target_os = "linux")]
         ("slow::catches_the_mutant", slow::catches_the_mutant),
+        #[cfg(target_os = "linux")]
         ("forks::children_touch_nothing", forks::children_touch_nothing),
+        #[cfg(target_os = "linux")]
         ("forks::children_of_busy_threads", forks::children_of_busy_threads),
+        #[cfg(target_os = "linux")]
         ("forks::children_keep_no_binding_byte", forks::children_keep_no_binding_byte),
         #[cfg(feature = "tokio")]
         ("cancel::dropped_futures", cancel::dropped_futures),
@@ -84,6 +80,7 @@ fn main() -> std::process::ExitCode {
         ("directory::made_in_place", directory::made_in_place),
         ("directory::half_swept_stage", directory::half_swept_stage),
         ("directory::foreign_files_stay", directory::foreign_files_stay),
+        #[cfg(target_os = "linux")]
         ("directory::slow_motion", slow::directory),
     ];
     let trials = storms.iter().map(|&(name, storm)| {

@@ -15,7 +15,7 @@ pub(crate) struct Altered {
     /// How bytes are taken.
     pub(crate) lock: fn(&File, Byte) -> io::Result<bool>,
     /// How the lock file is removed.
-    pub(crate) remove: fn(At<'_, Native>) -> io::Result<()>,
+    pub(crate) remove: fn(At<'_, Native>, &File) -> io::Result<()>,
     /// Whether an owner byte is seen through another open.
     pub(crate) sees: bool,
     /// The file system that it claims to be on.
@@ -32,7 +32,7 @@ impl Altered {
     /// Nothing is altered yet.
     pub(crate) const NATIVE: Self = Self {
         lock: |file, byte| Native.try_lock(file, byte),
-        remove: |at| Native.remove_link(at),
+        remove: |at, file| Native.remove(at, file),
         sees: true,
         class: None,
         open: true,
@@ -41,7 +41,7 @@ impl Altered {
     };
     /// Cannot remove a lock file.
     pub(crate) const STUCK: Self =
-        Self { remove: |_| Err(io::ErrorKind::PermissionDenied.into()), ..Self::NATIVE };
+        Self { remove: |_, _| Err(io::ErrorKind::PermissionDenied.into()), ..Self::NATIVE };
     /// A guest's file system on which no lock is seen through another open.
     pub(crate) const BLIND: Self =
         Self { sees: false, class: Some(FsClass::GuestLocal), ..Self::NATIVE };
@@ -94,12 +94,16 @@ impl Sys for Altered {
         if self.rename { Native.rename_new(from, to) } else { unsupported() }
     }
 
+    fn rename_file_new(&self, file: &File, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()> {
+        if self.rename { Native.rename_file_new(file, from, to) } else { unsupported() }
+    }
+
     fn open(&self, at: At<'_, Self>, access: Access) -> io::Result<(File, Facts)> {
         if self.open { Native.open(at, access) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    fn remove(&self, at: At<'_, Self>, _file: &File) -> io::Result<()> {
-        (self.remove)(at)
+    fn remove(&self, at: At<'_, Self>, file: &File) -> io::Result<()> {
+        (self.remove)(at, file)
     }
 
     fn is_locked(&self, file: &File, byte: Byte) -> io::Result<bool> {
@@ -121,6 +125,7 @@ impl Sys for Altered {
         fn make_inheritable(file: &mut File) -> io::Result<()>;
         fn link_unnamed(file: &File, to: At<'_, Self>) -> io::Result<()>;
         fn link(from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
+        fn renames_directories() -> bool;
         fn rename(from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()>;
         fn remove_link(at: At<'_, Self>) -> io::Result<()>;
         fn create_dir(at: At<'_, Self>) -> io::Result<()>;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use lock_core::ReleaseOutcome;
 use lock_core::lockfile::sys::Native;
 use lock_core::lockfile::{Layout, SectionError};
-use rustix::process::Signal;
 use session_lock::SessionGuard;
 
 use crate::actor::{Given, say, wait_for_go};
@@ -38,7 +37,7 @@ pub(crate) fn stopped_holders() {
         let barrier = Barrier::of(crew);
         let mut holder = breaker(&arena).start();
         holder.expect("held");
-        holder.signal(Signal::STOP);
+        holder.stop();
         barrier.open().into_iter().for_each(|actor| drop(actor.finish()));
         wakes_up_evicted(&arena, holder);
     }
@@ -52,9 +51,9 @@ pub(crate) fn wakes_up_evicted(arena: &Arena, holder: Actor) {
     let (timeout, max_hold) = (Duration::from_secs(30), Duration::from_secs(300));
     let lock = lock_over(Native, &arena.lock(), file);
     let successor = acquire(&lock, Terms { layout: file, timeout, max_hold }).expect("the lock");
-    let inode = || rustix::fs::stat(arena.lock()).expect("a lock file").st_ino;
+    let inode = || crate::os::file_id(&arena.lock());
     let before = inode();
-    holder.signal(Signal::CONT);
+    holder.go_on();
     let said = holder.finish();
     assert!(said.contains("is_held false") && said.contains("release Lost"), "{said}");
     assert_eq!(inode(), before, "the successor's file was replaced");

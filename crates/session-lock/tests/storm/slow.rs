@@ -5,8 +5,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::process::Signal;
-
 use crate::contention::settled;
 use crate::crew::{Actor, Barrier, Orders};
 use crate::journal::check;
@@ -63,7 +61,7 @@ pub(crate) fn slow_motion() {
             } else {
                 let mut holder = breaker(&arena).start();
                 holder.expect("held");
-                holder.signal(Signal::STOP);
+                holder.stop();
                 stops += race(&arena, contender, *delay);
                 wakes_up_evicted(&arena, holder);
             }
@@ -125,10 +123,10 @@ fn race(arena: &Arena, orders: impl Fn(&Arena) -> Orders, (call, side, most): De
             let mut stops = 0;
             while !over.load(Ordering::Relaxed) {
                 let handle = &handles[dice.below(handles.len() as u64) as usize];
-                if handle.signal(Signal::STOP) {
+                if handle.stop() {
                     stops += 1;
                     std::thread::sleep(Duration::from_micros(dice.below(20_000)));
-                    handle.signal(Signal::CONT);
+                    handle.go_on();
                 }
                 std::thread::sleep(Duration::from_micros(dice.below(10_000)));
             }

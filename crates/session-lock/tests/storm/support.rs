@@ -11,15 +11,18 @@ use lock_core::policy::Policy;
 use lock_core::record::Dialect;
 use lock_core::{AcquireError, Acquisition, Clock, Request, SystemClock};
 
+use crate::os;
+
 /// `count` times `STORM_SCALE`.
 pub(crate) fn scaled(count: u32) -> u32 {
-    let scale = std::env::var("STORM_SCALE").ok().and_then(|s| s.parse().ok()).unwrap_or(1.0);
-    (f64::from(count) * f64::max(scale, 0.0)).ceil().max(1.0) as u32
+    let scale =
+        std::env::var("STORM_SCALE").ok().and_then(|s| s.parse().ok()).unwrap_or(os::STORM_SCALE);
+    (f64::from(count) * f64::max(scale, 0.0)).ceil().max(f64::from(count.min(3))) as u32
 }
 
 /// Ends the whole program, and with it every actor, when something hangs.
 pub(crate) fn give_up_after(limit: Duration) {
-    let limit = limit * scaled(1);
+    let limit = limit * scaled(1) * os::PATIENCE.min(3);
     std::thread::spawn(move || {
         std::thread::sleep(limit);
         eprintln!("storm: not finished after {limit:?}: something hangs");
@@ -70,11 +73,8 @@ impl Arena {
 
     /// The names in it beside the session file.
     pub(crate) fn leftovers(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.path()).expect("it is there");
-        let mut names: Vec<_> =
-            names.map(|e| e.expect("readable").file_name().to_string_lossy().into()).collect();
+        let mut names = os::names(&self.path());
         names.retain(|name| name != "chat.jsonl");
-        names.sort();
         names
     }
 }
@@ -107,7 +107,7 @@ impl Terms {
 
 /// The lock at `path` over any system.
 pub(crate) fn lock_over<S: Sys>(sys: S, path: &Path, layout: Layout) -> LockFile<S> {
-    let identity = Arc::new(identity_linux::LinuxIdentity::new());
+    let identity = lock_core::native_identity!();
     LockFile::over(sys, path.to_owned(), layout, identity, Arc::new(SystemClock))
 }
 

@@ -1,7 +1,9 @@
 //! Forks, which no safe API offers.
 #![allow(unsafe_code, reason = "fork and _exit have no safe wrapper")]
 
-use rustix::process::{Pid, WaitOptions, WaitStatus, waitpid};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
 /// Which side of a fork this is.
 pub(crate) enum Fork {
@@ -27,4 +29,21 @@ pub(crate) fn exit_now(code: i32) -> ! {
 /// How a child ended; `None`: not yet.
 pub(crate) fn ended(child: Pid, options: WaitOptions) -> Option<WaitStatus> {
     waitpid(Some(child), options).expect("a child of ours").map(|(_, status)| status)
+}
+
+/// Waits for a forked child, which must find everything as it should be.
+pub(crate) fn must_succeed(child: Pid, what: &str) {
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = ended(child, WaitOptions::NOHANG) {
+            break status;
+        }
+        if start.elapsed() > Duration::from_secs(20) {
+            // It has this process's pipes open, too.
+            let _ = kill_process(child, Signal::KILL);
+            panic!("{what}: a forked child hangs");
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    };
+    assert_eq!(status.exit_status(), Some(0), "{what}: a forked child found something else");
 }

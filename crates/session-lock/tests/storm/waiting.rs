@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
-use rustix::time::{ClockId, clock_gettime};
 use session_lock::{ReleaseOutcome, SessionLockError};
 
 use crate::actor::{Given, say, wait_for_go};
 use crate::contention::settled;
 use crate::crew::{Actor, Barrier, Orders};
 use crate::journal::Journal;
+use crate::os;
 use crate::stale::{contender, hold};
 use crate::support::{Arena, now, quiet, scaled, spread, stormy};
 
@@ -58,18 +57,15 @@ fn measure(
     assert!(late <= 1, "{trial}: {late} waiters took over 100 ms");
 }
 
-/// Waits until a process has an inotify watch.
+/// Waits until a process watches a file; where nobody can tell, until it should.
 #[cfg(feature = "tokio")]
 fn until_it_watches(actor: &mut Actor) {
-    let directory = format!("/proc/{}/fdinfo", actor.pid());
-    let watches = || {
-        let entries = std::fs::read_dir(&directory).expect("it lives").flatten();
-        entries
-            .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
-            .any(|text| text.contains("inotify wd"))
-    };
-    while !watches() {
-        std::thread::yield_now();
+    loop {
+        match os::watches_files(actor.pid()) {
+            Some(true) => return,
+            Some(false) => std::thread::yield_now(),
+            None => return std::thread::sleep(Duration::from_millis(100)),
+        }
     }
 }
 
@@ -148,12 +144,12 @@ pub(crate) fn behind_a_stopped_writer() {
     let session = arena.session();
     let mut writer = Orders::new("writer").path("session", &session).with("max_hold", 50).start();
     writer.expect("writing");
-    writer.signal(Signal::STOP);
+    writer.stop();
     let blocked = || Orders::new("blocked").path("session", &session).with("timeout", 2_000);
     let crew = Barrier::of((0..4).map(|_| blocked())).open();
     let costs: Vec<_> = crew.into_iter().map(|actor| actor.finish().trim().to_owned()).collect();
     let costs: Vec<u64> = costs.iter().map(|text| text.parse().expect("a number")).collect();
-    writer.signal(Signal::CONT);
+    writer.go_on();
     let said = writer.finish();
     // Its own watchdog may come before or after the two questions that it asks then.
     let (kept, ended) = (said.contains("release Released"), said.contains("release Lost"));
@@ -190,8 +186,7 @@ pub(crate) fn blocked(given: &Given) {
 
 /// Microseconds of processor time that this process took so far.
 fn cpu() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
+    os::cpu_time().as_micros() as u64
 }
 
 /// Waits in vain, and tells what it cost.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -35,13 +34,15 @@ pub(crate) fn acquire(session: &Path) -> Result<(), SessionLockError> {
 }
 
 /// What is in a directory: names, kinds, permissions and contents.
-pub(crate) fn snapshot(dir: &Path) -> Vec<(PathBuf, fs::FileType, u32, Option<Vec<u8>>)> {
+pub(crate) fn snapshot(
+    dir: &Path,
+) -> Vec<(PathBuf, fs::FileType, fs::Permissions, Option<Vec<u8>>)> {
     let describe = |entry: io::Result<fs::DirEntry>| {
         let entry = entry.unwrap();
         let meta = entry.metadata().unwrap();
         let small = meta.is_file() && meta.len() < 1 << 20;
         let content = small.then(|| fs::read(entry.path()).ok()).flatten();
-        (entry.path(), meta.file_type(), meta.permissions().mode(), content)
+        (entry.path(), meta.file_type(), meta.permissions(), content)
     };
     let mut all: Vec<_> = fs::read_dir(dir).unwrap().map(describe).collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));

@@ -2,9 +2,13 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod alone;
+#[cfg(unix)]
+pub(crate) mod nodes;
+#[path = "../../../lock-core/tests/os/mod.rs"]
+pub(crate) mod os;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -45,16 +49,19 @@ pub(crate) fn owner(pid: u32, ticks: u64) -> OwnerId {
 
 /// Sees the processes it was told of, and no others.
 #[derive(Debug)]
-pub(crate) struct Scripted(BTreeMap<u32, u64>);
+pub(crate) struct Scripted {
+    processes: BTreeMap<u32, u64>,
+    kind: OwnerKind,
+}
 
 impl OwnerIdentity for Scripted {
     fn this_process(&self) -> OwnerId {
-        owner(OWN, OWN_START)
+        OwnerId { kind: self.kind.clone(), ..owner(OWN, OWN_START) }
     }
 
     fn observe(&self, recorded: &OwnerId, _here: &OwnerId) -> Observed {
         let mut seen = Observed::nothing("scripted");
-        match self.0.get(&recorded.pid) {
+        match self.processes.get(&recorded.pid) {
             Some(&ticks) => {
                 seen.process = Process::Running;
                 seen.start = owner(recorded.pid, ticks).start;
@@ -102,16 +109,22 @@ pub(crate) struct Bench {
 impl Bench {
     /// On which the process [`OTHER`] runs.
     pub(crate) fn new() -> Self {
-        Self::where_run(&[(OWN, OWN_START), (OTHER, OTHER_START)])
+        Self::of(OwnerKind::Linux)
     }
 
-    pub(crate) fn where_run(processes: &[(u32, u64)]) -> Self {
+    /// The same for records of the origin, which are taken for ones of this very system.
+    pub(crate) fn native() -> Self {
+        Self::of(OwnerKind::from_name(std::env::consts::OS))
+    }
+
+    fn of(kind: OwnerKind) -> Self {
+        let processes = BTreeMap::from([(OWN, OWN_START), (OTHER, OTHER_START)]);
         let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap();
         Self {
             // Beside the build: more often a disk than the system's directory for such files.
             dir: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
             clock: Arc::new(FakeClock(Mutex::new((now, Duration::from_secs(10_000))))),
-            identity: Arc::new(Scripted(processes.iter().copied().collect())),
+            identity: Arc::new(Scripted { processes, kind }),
         }
     }
 
@@ -162,8 +175,7 @@ impl Bench {
     }
 
     pub(crate) fn age(&self, path: &Path, age: Duration) {
-        let file = File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::from(self.now()) - age).unwrap();
+        os::set_modified(path, SystemTime::from(self.now()) - age);
     }
 
     /// What an acquirer with these options makes of the lock.
@@ -215,7 +227,4 @@ pub(crate) fn first_line(error: &SessionLockError) -> String {
 }
 
 /// What a user does by hand, or a program that knows no better.
-#[expect(clippy::disallowed_methods, reason = "a test plays the part of everybody else")]
-pub(crate) fn remove(path: &Path) {
-    fs::remove_file(path).unwrap();
-}
+pub(crate) use os::remove;

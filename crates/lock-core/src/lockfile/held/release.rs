@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Held, Hold};
 use crate::lockfile::end::End;
+use crate::lockfile::fence::Inside;
 use crate::lockfile::guard::ReleaseOutcome;
 use crate::lockfile::sys::{Byte, Sys};
 
@@ -30,20 +31,20 @@ impl<S: Sys> Held<S> {
         if !self.is_own() {
             return ReleaseOutcome::Forked;
         }
-        let Some(mut hold) = self.fence.enter(Duration::MAX) else {
+        let Some(hold) = self.fence.enter(Duration::MAX) else {
             return ReleaseOutcome::StillHeld;
         };
         match self.end.get() {
             Some(End::Released) | None => {}
             Some(End::Overdue | End::Taken) => {
                 // The watchdog may not have got round to it yet.
-                if hold.registration.is_some() {
-                    let _ = self.unbind(&mut hold, RELEASE_PATIENCE);
+                if hold.content().registration.is_some() {
+                    let _ = self.unbind(&hold, RELEASE_PATIENCE);
                 }
                 return ReleaseOutcome::Lost;
             }
         }
-        let outcome = self.unbind(&mut hold, RELEASE_PATIENCE);
+        let outcome = self.unbind(&hold, RELEASE_PATIENCE);
         self.end.set(match outcome {
             ReleaseOutcome::Lost => End::Taken,
             _ => End::Released,
@@ -60,8 +61,8 @@ impl<S: Sys> Held<S> {
             Some(End::Released | End::Taken) => return Eviction::Over,
             Some(End::Overdue) => {}
         }
-        let Some(mut hold) = self.fence.enter(Duration::ZERO) else { return Eviction::NotYet };
-        if hold.registration.is_none() {
+        let Some(hold) = self.fence.enter(Duration::ZERO) else { return Eviction::NotYet };
+        if hold.content().registration.is_none() {
             return Eviction::Done(ReleaseOutcome::Released);
         }
         let outcome = self.remove_file(&hold, Duration::ZERO);
@@ -70,27 +71,31 @@ impl<S: Sys> Held<S> {
         if busy && !give_up {
             return Eviction::NotYet;
         }
-        self.drop_owner_byte(&mut hold);
+        self.drop_owner_byte(&hold);
         Eviction::Done(outcome)
     }
 
     /// Removes the file if it is still ours, and drops the owner byte in any case.
-    fn unbind(&self, hold: &mut Hold, patience: Duration) -> ReleaseOutcome {
+    fn unbind(&self, hold: &Inside<'_, Hold<S>>, patience: Duration) -> ReleaseOutcome {
         let outcome = self.remove_file(hold, patience);
         self.drop_owner_byte(hold);
         outcome
     }
 
-    fn drop_owner_byte(&self, hold: &mut Hold) {
+    fn drop_owner_byte(&self, hold: &Inside<'_, Hold<S>>) {
         // Explicitly: an inherited descriptor would keep the byte otherwise.
         if let Some((file, _)) = self.bound.file() {
             let _ = self.lock.sys().unlock(file, Byte::Owner);
         }
-        hold.registration = None;
-        hold.slot = None;
+        // Dropped only after the content is free again: the slot may wait for a handler.
+        let (registration, slot) = {
+            let mut content = hold.content();
+            (content.registration.take(), content.slot.take())
+        };
+        drop((registration, slot));
     }
 
-    fn remove_file(&self, hold: &Hold, patience: Duration) -> ReleaseOutcome {
+    fn remove_file(&self, hold: &Inside<'_, Hold<S>>, patience: Duration) -> ReleaseOutcome {
         let _binding = match self.take_binding(hold, patience) {
             Ok(Some(binding)) => Some(binding),
             Ok(None) => {

@@ -1,324 +1,81 @@
-//! The seam over Linux.
+//! What Linux alone has: files without a name, renaming without replacing, the mount table.
 
-use std::collections::BTreeMap;
-use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use jiff::Timestamp;
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, RenameFlags, Stat};
-use rustix::io::{Errno, FdFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 
-use super::{Access, At, Byte, Facts, FileKind, Place, Sys, linux_mounts, ofd};
-use crate::cleanup::{Paths, Slot};
-use crate::filesystem::{Filesystem, FsClass};
-
-/// This machine's own files.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Native;
-
-/// An open directory, or the root of absolute paths.
-#[derive(Debug)]
-pub struct Dir(Option<OwnedFd>);
-
-static ROOT: Dir = Dir(None);
-
-impl Dir {
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_ref().map_or(rustix::fs::CWD, AsFd::as_fd)
-    }
-}
-
-/// Lock files are created 0644 less the umask: others may see who holds a lock.
-const MODE: Mode = Mode::from_raw_mode(0o644);
-
-/// Descriptors that a command inherits start here: scripts number their own from 3 on.
-const INHERITED_FROM: i32 = 200;
+use super::At;
+use super::unix::{Dir, MODE, Native};
+use crate::filesystem::Filesystem;
 
 /// Set once the kernel refused to link a nameless file by its descriptor alone, which needs
 /// Linux 6.10 or `CAP_DAC_READ_SEARCH`; from then on the name goes through `/proc`.
 static LINK_VIA_PROC: AtomicBool = AtomicBool::new(false);
 
-/// The classes of the file systems that were met.
-static KNOWN: Mutex<BTreeMap<u64, FsClass>> = Mutex::new(BTreeMap::new());
-
-/// Keeps them from changing; see [`crate::fork`].
-pub(crate) fn keep() -> crate::fork::Kept {
-    crate::fork::keep(&KNOWN)
-}
-
-impl Sys for Native {
-    type File = OwnedFd;
-    type Dir = Dir;
-
-    fn root(&self) -> &Dir {
-        &ROOT
-    }
-
-    fn create_unnamed(&self, at: At<'_, Self>) -> io::Result<OwnedFd> {
-        let parent = match at.dir {
-            Dir(None) => at.name.parent().unwrap_or(Path::new("/")),
-            Dir(Some(_)) => Path::new("."),
-        };
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        rustix::fs::openat(at.dir.fd(), parent, flags, MODE).map_err(|e| match e {
-            // A kernel or file system without O_TMPFILE sees an attempt to open a directory
-            // for writing (EISDIR), or names the flag (EOPNOTSUPP, EINVAL).
-            Errno::ISDIR | Errno::OPNOTSUPP | Errno::INVAL => io::ErrorKind::Unsupported.into(),
-            e => e.into(),
-        })
-    }
-
-    fn create_new(&self, at: At<'_, Self>) -> io::Result<OwnedFd> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(at.dir.fd(), at.name, flags | OFlags::NOFOLLOW, MODE)?)
-    }
-
-    fn open(&self, at: At<'_, Self>, access: Access) -> io::Result<(OwnedFd, Facts)> {
-        let not_a_file = |facts: Facts| match facts.kind {
-            FileKind::Regular => Ok(facts),
-            _ => Err(io::Error::from(io::ErrorKind::InvalidInput)),
-        };
-        // Opening a device can have effects: look first, and again through the descriptor,
-        // because the name may have changed hands in between.
-        not_a_file(self.stat(at)?)?;
-        let mode = match access {
-            Access::Read => OFlags::RDONLY,
-            Access::Lock => OFlags::RDWR,
-        };
-        let flags = mode | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file =
-            rustix::fs::openat(at.dir.fd(), at.name, flags, Mode::empty()).map_err(
-                |e| match e {
-                    // NOFOLLOW met a link; RDWR met a directory; a FIFO or socket nobody reads.
-                    Errno::LOOP | Errno::ISDIR | Errno::NXIO => io::ErrorKind::InvalidInput.into(),
-                    e => io::Error::from(e),
-                },
-            )?;
-        let facts = not_a_file(self.facts(&file)?)?;
-        Ok((file, facts))
-    }
-
-    fn facts(&self, file: &OwnedFd) -> io::Result<Facts> {
-        Ok(facts_of(&rustix::fs::fstat(file)?))
-    }
-
-    fn stat(&self, at: At<'_, Self>) -> io::Result<Facts> {
-        Ok(facts_of(&rustix::fs::statat(at.dir.fd(), at.name, AtFlags::SYMLINK_NOFOLLOW)?))
-    }
-
-    fn is_dangling(&self, at: At<'_, Self>) -> io::Result<bool> {
-        match rustix::fs::statat(at.dir.fd(), at.name, AtFlags::empty()) {
-            Ok(_) => Ok(false),
-            Err(Errno::NOENT) => Ok(true),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    fn read(&self, file: &OwnedFd, limit: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let mut chunk = [0; 4096];
-        while bytes.len() < limit {
-            let want = chunk.len().min(limit - bytes.len());
-            match rustix::io::pread(file, &mut chunk[..want], bytes.len() as u64) {
-                Ok(0) => break,
-                Ok(n) => bytes.extend_from_slice(&chunk[..n]),
-                Err(Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn write(&self, file: &OwnedFd, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut done = 0;
-        while done < bytes.len() {
-            match rustix::io::pwrite(file, &bytes[done..], offset + done as u64) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => done += n,
-                Err(Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(())
-    }
-
-    fn try_lock(&self, file: &OwnedFd, byte: Byte) -> io::Result<bool> {
-        ofd::try_lock(file.as_fd(), byte)
-    }
-
-    fn unlock(&self, file: &OwnedFd, byte: Byte) -> io::Result<()> {
-        ofd::unlock(file.as_fd(), byte)
-    }
-
-    fn is_locked(&self, file: &OwnedFd, byte: Byte) -> io::Result<bool> {
-        ofd::is_locked(file.as_fd(), byte)
-    }
-
-    fn make_inheritable(&self, file: &mut OwnedFd) -> io::Result<()> {
-        // A duplicate shares the description and its locks. A low RLIMIT_NOFILE forbids the
-        // high number (EINVAL): then the number it has must do.
-        if let Ok(high) = rustix::io::fcntl_dupfd_cloexec(&*file, INHERITED_FROM) {
-            *file = high;
-        }
-        Ok(rustix::io::fcntl_setfd(&*file, FdFlags::empty())?)
-    }
-
-    fn link_unnamed(&self, file: &OwnedFd, to: At<'_, Self>) -> io::Result<()> {
-        if !LINK_VIA_PROC.load(Ordering::Relaxed) {
-            match rustix::fs::linkat(file, "", to.dir.fd(), to.name, AtFlags::EMPTY_PATH) {
-                // ENOENT is what an unprivileged caller of an older kernel gets. A missing
-                // directory says the same, and says it again below.
-                Err(Errno::NOENT) => {}
-                done => return Ok(done?),
-            }
-        }
-        let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
-        let follow = AtFlags::SYMLINK_FOLLOW;
-        rustix::fs::linkat(rustix::fs::CWD, link, to.dir.fd(), to.name, follow)?;
-        LINK_VIA_PROC.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn link(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()> {
-        let flags = AtFlags::empty();
-        rustix::fs::linkat(from.dir.fd(), from.name, to.dir.fd(), to.name, flags).map_err(|e| {
-            match e {
-                // vfat and exfat have no links and say EPERM.
-                Errno::PERM | Errno::OPNOTSUPP => io::ErrorKind::Unsupported.into(),
-                e => io::Error::from(e),
-            }
-        })
-    }
-
-    fn rename_new(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()> {
-        let flags = RenameFlags::NOREPLACE;
-        let (from_dir, to_dir) = (from.dir.fd(), to.dir.fd());
-        rustix::fs::renameat_with(from_dir, from.name, to_dir, to.name, flags).map_err(|e| {
-            match e {
-                // NFS and 9p answer EINVAL, kernels before 3.15 ENOSYS.
-                Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => io::ErrorKind::Unsupported.into(),
-                e => io::Error::from(e),
-            }
-        })
-    }
-
-    fn rename(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()> {
-        Ok(rustix::fs::renameat(from.dir.fd(), from.name, to.dir.fd(), to.name)?)
-    }
-
-    fn remove(&self, at: At<'_, Self>, _file: &OwnedFd) -> io::Result<()> {
-        self.remove_link(at)
-    }
-
-    fn remove_link(&self, at: At<'_, Self>) -> io::Result<()> {
-        Ok(rustix::fs::unlinkat(at.dir.fd(), at.name, AtFlags::empty())?)
-    }
-
-    fn create_dir(&self, at: At<'_, Self>) -> io::Result<()> {
-        Ok(rustix::fs::mkdirat(at.dir.fd(), at.name, Mode::from_raw_mode(0o755))?)
-    }
-
-    fn open_dir(&self, at: At<'_, Self>) -> io::Result<Dir> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(at.dir.fd(), at.name, flags, Mode::empty()) {
-            Ok(fd) => Ok(Dir(Some(fd))),
-            // A link, or something that is no directory.
-            Err(Errno::NOTDIR | Errno::LOOP) => Err(io::ErrorKind::InvalidInput.into()),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    fn dir_facts(&self, dir: &Dir) -> io::Result<Facts> {
-        Ok(facts_of(&rustix::fs::fstat(dir.fd())?))
-    }
-
-    fn list(&self, dir: &Dir, limit: usize) -> io::Result<Vec<OsString>> {
-        // A descriptor of its own: reading moves the directory's offset, which `dir` shares.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(dir.fd(), ".", flags, Mode::empty())?;
-        let mut buffer = Vec::with_capacity(16 * 1024);
-        let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
-        let mut names = Vec::new();
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if names.len() == limit {
-                break;
-            }
-            if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name.to_vec()));
-            }
-        }
-        Ok(names)
-    }
-
-    fn remove_dir(&self, at: At<'_, Self>) -> io::Result<()> {
-        Ok(rustix::fs::unlinkat(at.dir.fd(), at.name, AtFlags::REMOVEDIR)?)
-    }
-
-    fn filesystem(&self, file: &OwnedFd) -> Filesystem {
-        linux_mounts::filesystem(file.as_fd())
-    }
-
-    fn filesystem_of_new(&self, file: &OwnedFd, facts: &Facts) -> FsClass {
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        *known.entry(facts.device).or_insert_with(|| self.filesystem(file).class)
-    }
-
-    fn dir_filesystem(&self, dir: &Dir) -> Filesystem {
-        linux_mounts::filesystem(dir.fd())
-    }
-
-    fn enter_slot(
-        &self,
-        file: &OwnedFd,
-        binding: Option<&OwnedFd>,
-        facts: &Facts,
-        at: &Path,
-        directory: Option<(&Path, &Path)>,
-        inherited: bool,
-    ) -> Option<Slot> {
-        let c_path = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
-        let directory = match directory {
-            Some((lock, tombstone)) => Some((c_path(lock)?, c_path(tombstone)?)),
-            None => None,
-        };
-        Slot::hold(file, binding, facts, Paths { record: c_path(at)?, directory }, inherited)
-    }
-
-    fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
-}
-
-/// `Place` with an absolute path.
-impl<'a> Place<'a, Dir> {
-    /// A place in the file system at large.
-    #[must_use]
-    pub fn absolute(path: &'a Path) -> Self {
-        Self { dir: &ROOT, name: path }
-    }
-}
-
-fn facts_of(stat: &Stat) -> Facts {
-    let kind = match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
-        rustix::fs::FileType::RegularFile => FileKind::Regular,
-        rustix::fs::FileType::Directory => FileKind::Directory,
-        rustix::fs::FileType::Symlink => FileKind::Symlink,
-        _ => FileKind::Other,
+pub(super) fn create_unnamed(at: At<'_, Native>) -> io::Result<OwnedFd> {
+    let parent = match at.dir {
+        Dir(None) => at.name.parent().unwrap_or(Path::new("/")),
+        Dir(Some(_)) => Path::new("."),
     };
-    #[allow(
-        clippy::useless_conversion,
-        clippy::unnecessary_cast,
-        reason = "the widths of the fields of struct stat differ between targets"
-    )]
-    let modified = Timestamp::new(stat.st_mtime as i64, stat.st_mtime_nsec as i32).ok();
-    #[allow(clippy::useless_conversion, reason = "32-bit targets have narrower fields")]
-    Facts { kind, device: stat.st_dev.into(), inode: stat.st_ino.into(), modified }
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    rustix::fs::openat(at.dir.fd(), parent, flags, MODE).map_err(|e| match e {
+        // A kernel or file system without O_TMPFILE sees an attempt to open a directory
+        // for writing (EISDIR), or names the flag (EOPNOTSUPP, EINVAL).
+        Errno::ISDIR | Errno::OPNOTSUPP | Errno::INVAL => io::ErrorKind::Unsupported.into(),
+        e => e.into(),
+    })
+}
+
+pub(super) fn link_unnamed(file: &OwnedFd, to: At<'_, Native>) -> io::Result<()> {
+    if !LINK_VIA_PROC.load(Ordering::Relaxed) {
+        match rustix::fs::linkat(file, "", to.dir.fd(), to.name, AtFlags::EMPTY_PATH) {
+            // ENOENT is what an unprivileged caller of an older kernel gets. A missing
+            // directory says the same, and says it again below.
+            Err(Errno::NOENT) => {}
+            done => return Ok(done?),
+        }
+    }
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let follow = AtFlags::SYMLINK_FOLLOW;
+    rustix::fs::linkat(rustix::fs::CWD, link, to.dir.fd(), to.name, follow)?;
+    LINK_VIA_PROC.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+pub(super) fn rename_new(from: At<'_, Native>, to: At<'_, Native>) -> rustix::io::Result<()> {
+    let (from_dir, to_dir) = (from.dir.fd(), to.dir.fd());
+    rustix::fs::renameat_with(from_dir, from.name, to_dir, to.name, RenameFlags::NOREPLACE)
+}
+
+/// Which file system an open file is on. The mount table is read afresh each time: mount ids
+/// and device numbers are reused after an unmount, and a stale answer could call a network file
+/// system local.
+pub(super) fn filesystem(fd: BorrowedFd<'_>) -> Filesystem {
+    let Ok(table) = std::fs::read("/proc/self/mountinfo") else { return Filesystem::unknown() };
+    classify(&table, fd, 0).unwrap_or_else(Filesystem::unknown)
+}
+
+/// Overlays nest; nobody nests them deeper than this.
+const MAX_LAYERS: u8 = 4;
+
+fn classify(table: &[u8], fd: BorrowedFd<'_>, depth: u8) -> Option<Filesystem> {
+    let (kind, options) = Filesystem::find_mount(table, mount_id(fd)?)?;
+    Some(Filesystem::classify(&kind, &options, |upper: &Path| {
+        if depth == MAX_LAYERS {
+            return None;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let upper = rustix::fs::open(upper, flags, Mode::empty()).ok()?;
+        classify(table, upper.as_fd(), depth + 1)
+    }))
+}
+
+/// `mnt_id` in `/proc/self/fdinfo/N` (`proc_pid_fdinfo(5)`, Linux 3.15).
+fn mount_id(fd: BorrowedFd<'_>) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
 }

@@ -1,4 +1,12 @@
-//! Open-file-description locks (`fcntl_locking(2)`), which rustix does not have.
+//! Open-file-description locks, which rustix does not have.
+//!
+//! Linux has them since 3.15 (`fcntl_locking(2)`). XNU has them with the same meaning and the
+//! same struct as POSIX locks (`bsd/sys/fcntl.h`: 90 to 92): for Apple's own use for years, public
+//! and described in `fcntl(2)` since macOS 14. There too `F_OFD_GETLK` asks for no access mode and
+//! the last close of the description unlocks (`bsd/kern/kern_descrip.c`); but all kinds of locks
+//! of a file are in one list, so that somebody's `flock` on a lock file makes its bytes look held.
+//! Where the call is refused (an older kernel: EINVAL; a file system without locks, as macOS
+//! mounts SMB: ENOTSUP), a lock is published with a record that claims none.
 #![allow(unsafe_code, reason = "fcntl takes a pointer to struct flock")]
 
 use std::io;
@@ -6,8 +14,26 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::Byte;
 
+/// The struct with a 64-bit offset.
+#[cfg(target_os = "linux")]
+pub(crate) type Range = libc::flock64;
+#[cfg(target_os = "macos")]
+pub(crate) type Range = libc::flock;
+
+// Of a narrower type on macOS.
+#[allow(clippy::unnecessary_cast, reason = "the types of the constants differ between targets")]
+pub(crate) const TAKE: libc::c_int = libc::F_WRLCK as libc::c_int;
+#[allow(clippy::unnecessary_cast, reason = "as above")]
+const LET_GO: libc::c_int = libc::F_UNLCK as libc::c_int;
+
+/// There are such locks on this system, if not on every file system.
+#[expect(clippy::unnecessary_wraps, reason = "it is otherwise elsewhere")]
+pub(super) fn exist() -> io::Result<()> {
+    Ok(())
+}
+
 pub(super) fn try_lock(fd: BorrowedFd<'_>, byte: Byte) -> io::Result<bool> {
-    match lock_call(fd, libc::F_OFD_SETLK, libc::F_WRLCK, byte) {
+    match lock_call(fd, libc::F_OFD_SETLK, TAKE, byte) {
         Ok(_) => Ok(true),
         // EACCES is what POSIX allows and SMB mounts answer for a conflict.
         Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
@@ -16,13 +42,26 @@ pub(super) fn try_lock(fd: BorrowedFd<'_>, byte: Byte) -> io::Result<bool> {
 }
 
 pub(super) fn unlock(fd: BorrowedFd<'_>, byte: Byte) -> io::Result<()> {
-    lock_call(fd, libc::F_OFD_SETLK, libc::F_UNLCK, byte).map(drop)
+    lock_call(fd, libc::F_OFD_SETLK, LET_GO, byte).map(drop)
 }
 
 /// `F_OFD_GETLK` asks "could I lock this?" and takes nothing; it works on a read-only descriptor.
 pub(super) fn is_locked(fd: BorrowedFd<'_>, byte: Byte) -> io::Result<bool> {
-    let answer = lock_call(fd, libc::F_OFD_GETLK, libc::F_WRLCK, byte)?;
-    Ok(i32::from(answer.l_type) != libc::F_UNLCK)
+    let answer = lock_call(fd, libc::F_OFD_GETLK, TAKE, byte)?;
+    Ok(i32::from(answer.l_type) != LET_GO)
+}
+
+/// One byte, to be locked or unlocked.
+pub(crate) fn byte_range(kind: libc::c_int, byte: Byte) -> Range {
+    // SAFETY: the struct is plain integers; all zeroes is a valid value of it, and the l_pid of
+    // zero that open-file-description locks demand.
+    let mut range: Range = unsafe { std::mem::zeroed() };
+    // The constants are small positive numbers that fit their field on every target.
+    range.l_type = kind as _;
+    range.l_whence = libc::SEEK_SET as _;
+    range.l_start = byte.offset() as _;
+    range.l_len = 1;
+    range
 }
 
 fn lock_call(
@@ -30,18 +69,11 @@ fn lock_call(
     command: libc::c_int,
     kind: libc::c_int,
     byte: Byte,
-) -> io::Result<libc::flock64> {
-    // SAFETY: `flock64` is plain integers; all zeroes is a valid value of it, and the l_pid of
-    // zero that open-file-description locks demand.
-    let mut range: libc::flock64 = unsafe { std::mem::zeroed() };
-    // The constants are small positive numbers that fit their field on every target.
-    range.l_type = kind as _;
-    range.l_whence = libc::SEEK_SET as _;
-    range.l_start = byte.offset() as _;
-    range.l_len = 1;
+) -> io::Result<Range> {
+    let mut range = byte_range(kind, byte);
     loop {
         // SAFETY: the descriptor is borrowed for the call, `range` outlives it, and it is the
-        // struct that these commands read and write (`fcntl64` where `off_t` has 32 bits).
+        // struct that these commands read and write.
         let done = unsafe { fcntl(fd.as_raw_fd(), command, &raw mut range) };
         if done >= 0 {
             return Ok(range);
@@ -54,19 +86,19 @@ fn lock_call(
 }
 
 /// Sets a lock without retrying, for signal handlers: async-signal-safe. Whether it was had.
-pub(crate) fn set_lock(fd: libc::c_int, range: &mut libc::flock64) -> bool {
+pub(crate) fn set_lock(fd: libc::c_int, range: &mut Range) -> bool {
     // SAFETY: `range` outlives the call; a bad descriptor is an error like any other.
     unsafe { fcntl(fd, libc::F_OFD_SETLK, range) >= 0 }
 }
 
 #[cfg(target_pointer_width = "64")]
-unsafe fn fcntl(fd: i32, command: i32, range: *mut libc::flock64) -> libc::c_long {
+unsafe fn fcntl(fd: i32, command: i32, range: *mut Range) -> libc::c_long {
     // SAFETY: passed on to the caller.
     unsafe { libc::fcntl(fd, command, range) }.into()
 }
 
 #[cfg(not(target_pointer_width = "64"))]
-unsafe fn fcntl(fd: i32, command: i32, range: *mut libc::flock64) -> libc::c_long {
+unsafe fn fcntl(fd: i32, command: i32, range: *mut Range) -> libc::c_long {
     // The C library's `fcntl` takes the narrow struct here, and the kernel refuses it.
     // SAFETY: passed on to the caller.
     unsafe { libc::syscall(libc::SYS_fcntl64, fd, command, range) }

@@ -27,9 +27,6 @@ impl Sys for Native {
     fn root(&self) -> &Root {
         &Root
     }
-    fn create_unnamed(&self, _: At<'_, Self>) -> io::Result<Infallible> {
-        no()
-    }
     fn create_new(&self, _: At<'_, Self>) -> io::Result<Infallible> {
         no()
     }
@@ -61,9 +58,6 @@ impl Sys for Native {
         match *file {}
     }
     fn make_inheritable(&self, file: &mut Infallible) -> io::Result<()> {
-        match *file {}
-    }
-    fn link_unnamed(&self, file: &Infallible, _: At<'_, Self>) -> io::Result<()> {
         match *file {}
     }
     fn link(&self, _: At<'_, Self>, _: At<'_, Self>) -> io::Result<()> {

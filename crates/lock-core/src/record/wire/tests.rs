@@ -208,7 +208,7 @@ fn origin(pid: u32, start: Option<u64>) -> LockRecord {
     };
     LockRecord {
         form: Form::Origin,
-        version: 1,
+        version: None,
         id: None,
         names_boot: false,
         ..LockRecord::new(owner, String::new())

@@ -1,0 +1,446 @@
+//! The simulated machine: inodes, names, open files, byte locks and a clock. What a call does,
+//! and nothing about when: every function here is one step that happens at once.
+//!
+//! Inode numbers are reused at once, as on tmpfs and ext4: the lowest that is free in the range
+//! of the process that creates the file. (A range per process, so that who creates first does not
+//! matter to who creates next: fewer states that differ in nothing else.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use lock_core::lockfile::Layout;
+use lock_core::lockfile::sys::{Byte, Facts, FileKind};
+
+/// The only device.
+pub(crate) const DEVICE: u64 = 7;
+/// The directory that holds the lock.
+pub(crate) const DIRECTORY: &str = "/sim";
+/// The lock's name in it.
+pub(crate) const LOCK: &str = "lock";
+const ROOT: u64 = 1;
+
+/// A process, by its place in the scenario.
+pub(crate) type Process = usize;
+
+/// An open file: the process that opened it, and a number that the process counts.
+pub(crate) type Description = (Process, u64);
+
+#[derive(Debug, Clone, Hash)]
+enum Body {
+    File { bytes: Opaque, locks: BTreeMap<u64, Description> },
+    Directory(BTreeMap<OsString, u64>),
+    Symlink,
+}
+
+/// Bytes, told apart by who wrote them when: an acquisition's random id is in them.
+#[derive(Debug, Clone, Default)]
+struct Opaque {
+    bytes: Vec<u8>,
+    tag: u64,
+}
+
+impl Hash for Opaque {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.tag.hash(state);
+    }
+}
+
+#[derive(Debug, Clone, Hash)]
+struct Inode {
+    body: Body,
+    names: u32,
+    /// Open files.
+    pins: u32,
+    modified: Duration,
+}
+
+/// The files and the clock.
+#[derive(Debug)]
+pub(crate) struct World {
+    inodes: BTreeMap<u64, Inode>,
+    open: BTreeMap<Description, u64>,
+    opened: BTreeMap<Process, u64>,
+    /// Time since boot. Moves only when the scheduler says so.
+    pub(crate) now: Duration,
+}
+
+fn error<T>(kind: io::ErrorKind) -> io::Result<T> {
+    Err(kind.into())
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let root = Inode {
+            body: Body::Directory(BTreeMap::new()),
+            names: 1,
+            pins: 0,
+            modified: Duration::ZERO,
+        };
+        Self {
+            inodes: BTreeMap::from([(ROOT, root)]),
+            open: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            now: Duration::from_secs(1_000_000),
+        }
+    }
+
+    /// Everything that a call can show, as one number.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.inodes, self.now).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// What file events tell of the lock, and the locks on it, as one number.
+    pub(crate) fn lock_digest(&self, layout: Layout) -> u64 {
+        let top = self.lock();
+        let record = match layout {
+            Layout::File => top,
+            Layout::Directory => top.and_then(|top| self.record_in(top)),
+        };
+        let body = record.and_then(|record| Some(&self.inodes.get(&record)?.body));
+        let mut hasher = DefaultHasher::new();
+        (top, record, body).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Wall-clock time at `then` since boot.
+    pub(crate) fn wall(then: Duration) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::try_from(then).unwrap_or_default()
+    }
+
+    fn inode(&self, number: u64) -> io::Result<&Inode> {
+        self.inodes.get(&number).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn entries(&self, directory: u64) -> io::Result<&BTreeMap<OsString, u64>> {
+        match &self.inode(directory)?.body {
+            Body::Directory(entries) => Ok(entries),
+            _ => error(io::ErrorKind::NotADirectory),
+        }
+    }
+
+    fn entries_mut(&mut self, directory: u64) -> io::Result<&mut BTreeMap<OsString, u64>> {
+        let now = self.now;
+        match self.inodes.get_mut(&directory) {
+            Some(Inode { body: Body::Directory(entries), modified, names: 1.., .. }) => {
+                *modified = now;
+                Ok(entries)
+            }
+            // Nothing new appears in a directory that was removed.
+            _ => error(io::ErrorKind::NotFound),
+        }
+    }
+
+    /// The directory of a name, which may be an absolute path, and its last part.
+    fn parent<'a>(&self, directory: Option<u64>, name: &'a Path) -> io::Result<(u64, &'a OsStr)> {
+        if let Some(directory) = directory {
+            return Ok((directory, name.as_os_str()));
+        }
+        let text = name.to_str().ok_or(io::ErrorKind::NotFound)?;
+        let below = text.strip_prefix(DIRECTORY).ok_or(io::ErrorKind::NotFound)?;
+        let mut parts = below.strip_prefix('/').unwrap_or(below).split('/');
+        let last = parts.next_back().unwrap_or_default();
+        let mut directory = ROOT;
+        for part in parts {
+            directory = self.entry(directory, part.as_ref())?;
+        }
+        Ok((directory, last.as_ref()))
+    }
+
+    fn entry(&self, directory: u64, name: &OsStr) -> io::Result<u64> {
+        self.entries(directory)?.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// What the lock's name leads to.
+    pub(crate) fn lock(&self) -> Option<u64> {
+        self.entry(ROOT, LOCK.as_ref()).ok()
+    }
+
+    /// What a lock directory's record leads to.
+    pub(crate) fn record_in(&self, directory: u64) -> Option<u64> {
+        self.entry(directory, "owner.json".as_ref()).ok()
+    }
+
+    /// The inode at a name.
+    pub(crate) fn resolve(&self, directory: Option<u64>, name: &Path) -> io::Result<u64> {
+        let (directory, name) = self.parent(directory, name)?;
+        if name.is_empty() { Ok(directory) } else { self.entry(directory, name) }
+    }
+
+    pub(crate) fn facts(&self, number: u64) -> io::Result<Facts> {
+        let inode = self.inode(number)?;
+        let kind = match inode.body {
+            Body::File { .. } => FileKind::Regular,
+            Body::Directory(_) => FileKind::Directory,
+            Body::Symlink => FileKind::Symlink,
+        };
+        let modified = Some(Self::wall(inode.modified));
+        Ok(Facts { kind, device: DEVICE, inode: number, modified })
+    }
+
+    fn create(&mut self, by: Process, body: Body) -> u64 {
+        let first = (by as u64 + 1) * 1000;
+        let number = (first..).find(|number| !self.inodes.contains_key(number)).unwrap_or(u64::MAX);
+        let inode = Inode { body, names: 0, pins: 0, modified: self.now };
+        self.inodes.insert(number, inode);
+        number
+    }
+
+    fn bind(&mut self, directory: u64, name: &OsStr, number: u64) -> io::Result<()> {
+        let entries = self.entries_mut(directory)?;
+        if entries.contains_key(name) {
+            return error(io::ErrorKind::AlreadyExists);
+        }
+        entries.insert(name.to_owned(), number);
+        if let Some(inode) = self.inodes.get_mut(&number) {
+            inode.names += 1;
+        }
+        Ok(())
+    }
+
+    fn unbind(&mut self, directory: u64, name: &OsStr) -> io::Result<u64> {
+        let number = self.entries_mut(directory)?.remove(name).ok_or(io::ErrorKind::NotFound)?;
+        if let Some(inode) = self.inodes.get_mut(&number) {
+            inode.names -= 1;
+        }
+        self.forget_unused(number);
+        Ok(number)
+    }
+
+    fn forget_unused(&mut self, number: u64) {
+        if self.inodes.get(&number).is_some_and(|inode| inode.names == 0 && inode.pins == 0) {
+            self.inodes.remove(&number);
+        }
+    }
+
+    fn pin(&mut self, by: Process, number: u64) -> Description {
+        let count = self.opened.entry(by).or_default();
+        *count += 1;
+        let description = (by, *count);
+        self.open.insert(description, number);
+        if let Some(inode) = self.inodes.get_mut(&number) {
+            inode.pins += 1;
+        }
+        description
+    }
+
+    pub(crate) fn create_unnamed(&mut self, by: Process) -> Description {
+        let number =
+            self.create(by, Body::File { bytes: Opaque::default(), locks: BTreeMap::new() });
+        self.pin(by, number)
+    }
+
+    pub(crate) fn create_new(
+        &mut self,
+        by: Process,
+        directory: Option<u64>,
+        name: &Path,
+    ) -> io::Result<Description> {
+        let (directory, name) = self.parent(directory, name)?;
+        let description = self.create_unnamed(by);
+        let bound = self.bind(directory, name, self.open[&description]);
+        if bound.is_err() {
+            self.close(description);
+        }
+        bound.map(|()| description)
+    }
+
+    /// Opens a regular file or, if `directory_wanted`, a directory.
+    pub(crate) fn open(
+        &mut self,
+        by: Process,
+        directory: Option<u64>,
+        name: &Path,
+        directory_wanted: bool,
+    ) -> io::Result<(Description, Facts)> {
+        let facts = self.facts(self.resolve(directory, name)?)?;
+        match (facts.kind, directory_wanted) {
+            (FileKind::Regular, false) | (FileKind::Directory, true) => {
+                Ok((self.pin(by, facts.inode), facts))
+            }
+            _ => error(io::ErrorKind::InvalidInput),
+        }
+    }
+
+    /// Closes an open file, and drops its locks.
+    pub(crate) fn close(&mut self, description: Description) {
+        let Some(number) = self.open.remove(&description) else { return };
+        let Some(inode) = self.inodes.get_mut(&number) else { return };
+        inode.pins -= 1;
+        if let Body::File { locks, .. } = &mut inode.body {
+            locks.retain(|_, holder| *holder != description);
+        }
+        self.forget_unused(number);
+    }
+
+    /// Closes everything that a process has open.
+    pub(crate) fn close_all(&mut self, of: Process) {
+        let open: BTreeSet<_> = self.open.keys().filter(|(by, _)| *by == of).copied().collect();
+        open.into_iter().for_each(|description| self.close(description));
+    }
+
+    pub(crate) fn inode_of(&self, description: Description) -> u64 {
+        self.open.get(&description).copied().unwrap_or_default()
+    }
+
+    /// Whether a file that is open here can be seen by nobody else.
+    pub(crate) fn is_private(&self, description: Description) -> bool {
+        let inode = self.inodes.get(&self.inode_of(description));
+        inode.is_some_and(|inode| inode.names == 0 && inode.pins == 1)
+    }
+
+    /// Whether closing it would be seen: it has locks, or keeps a removed file's number in use.
+    pub(crate) fn closes_visibly(&self, description: Description) -> bool {
+        let Some(inode) = self.inodes.get(&self.inode_of(description)) else { return false };
+        inode.names == 0 && inode.pins == 1
+            || matches!(&inode.body, Body::File { locks, .. }
+                if locks.values().any(|holder| *holder == description))
+    }
+
+    /// The content of a file, and what tells it from others.
+    pub(crate) fn content(&self, number: u64) -> (&[u8], u64) {
+        match self.inodes.get(&number).map(|inode| &inode.body) {
+            Some(Body::File { bytes, .. }) => (&bytes.bytes, bytes.tag),
+            _ => (&[], 0),
+        }
+    }
+
+    pub(crate) fn write(&mut self, number: u64, offset: usize, new: &[u8], tag: u64) {
+        let now = self.now;
+        let Some(inode) = self.inodes.get_mut(&number) else { return };
+        inode.modified = now;
+        if let Body::File { bytes, .. } = &mut inode.body {
+            bytes.bytes.resize(bytes.bytes.len().max(offset), 0);
+            bytes.bytes.truncate(offset);
+            bytes.bytes.extend_from_slice(new);
+            bytes.tag = tag;
+        }
+    }
+
+    fn locks(&mut self, number: u64) -> Option<&mut BTreeMap<u64, Description>> {
+        match &mut self.inodes.get_mut(&number)?.body {
+            Body::File { locks, .. } => Some(locks),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn try_lock(&mut self, description: Description, byte: Byte) -> bool {
+        let number = self.inode_of(description);
+        self.locks(number)
+            .is_some_and(|locks| *locks.entry(byte.offset()).or_insert(description) == description)
+    }
+
+    pub(crate) fn unlock(&mut self, description: Description, byte: Byte) {
+        let number = self.inode_of(description);
+        if let Some(locks) = self.locks(number)
+            && locks.get(&byte.offset()) == Some(&description)
+        {
+            locks.remove(&byte.offset());
+        }
+    }
+
+    /// Who holds a byte of a file.
+    pub(crate) fn holder(&self, number: u64, byte: Byte) -> Option<Description> {
+        match &self.inodes.get(&number)?.body {
+            Body::File { locks, .. } => locks.get(&byte.offset()).copied(),
+            _ => None,
+        }
+    }
+
+    /// Gives an open file, or what is at a name, one more name.
+    pub(crate) fn link(
+        &mut self,
+        number: u64,
+        directory: Option<u64>,
+        name: &Path,
+    ) -> io::Result<()> {
+        let (directory, name) = self.parent(directory, name)?;
+        self.bind(directory, name, number)
+    }
+
+    /// Renames; where `replace` is not set, not over anything.
+    pub(crate) fn rename(
+        &mut self,
+        from: (Option<u64>, &Path),
+        to: (Option<u64>, &Path),
+        replace: bool,
+    ) -> io::Result<()> {
+        let number = self.resolve(from.0, from.1)?;
+        let (old, old_name) = self.parent(from.0, from.1)?;
+        let (new, new_name) = self.parent(to.0, to.1)?;
+        if let Some(&there) = self.entries(new)?.get(new_name) {
+            if !replace {
+                return error(io::ErrorKind::AlreadyExists);
+            }
+            if matches!(&self.inode(there)?.body, Body::Directory(entries) if !entries.is_empty()) {
+                return error(io::ErrorKind::DirectoryNotEmpty);
+            }
+            self.unbind(new, new_name)?;
+        }
+        self.bind(new, new_name, number)?;
+        self.unbind(old, old_name).map(|_| ())
+    }
+
+    pub(crate) fn remove(&mut self, directory: Option<u64>, name: &Path) -> io::Result<()> {
+        let number = self.resolve(directory, name)?;
+        if let Body::Directory(_) = self.inode(number)?.body {
+            return error(io::ErrorKind::IsADirectory);
+        }
+        let (directory, name) = self.parent(directory, name)?;
+        self.unbind(directory, name).map(|_| ())
+    }
+
+    pub(crate) fn create_dir(
+        &mut self,
+        by: Process,
+        directory: Option<u64>,
+        name: &Path,
+    ) -> io::Result<()> {
+        let (directory, name) = self.parent(directory, name)?;
+        let number = self.create(by, Body::Directory(BTreeMap::new()));
+        let bound = self.bind(directory, name, number);
+        self.forget_unused(number);
+        bound
+    }
+
+    pub(crate) fn remove_dir(&mut self, directory: Option<u64>, name: &Path) -> io::Result<()> {
+        let number = self.resolve(directory, name)?;
+        if !self.entries(number)?.is_empty() {
+            return error(io::ErrorKind::DirectoryNotEmpty);
+        }
+        let (directory, name) = self.parent(directory, name)?;
+        self.unbind(directory, name).map(|_| ())
+    }
+
+    /// A link that leads nowhere.
+    pub(crate) fn dangle(&mut self, by: Process, name: &Path) -> io::Result<()> {
+        let (directory, name) = self.parent(None, name)?;
+        let number = self.create(by, Body::Symlink);
+        self.bind(directory, name, number)
+    }
+
+    pub(crate) fn list(&self, directory: u64, limit: usize) -> io::Result<Vec<OsString>> {
+        Ok(self.entries(directory)?.keys().take(limit).cloned().collect())
+    }
+
+    /// Every path below the lock's directory, for people.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut pending = vec![(PathBuf::from(DIRECTORY), ROOT)];
+        while let Some((path, number)) = pending.pop() {
+            for (name, &below) in self.entries(number).into_iter().flatten() {
+                found.push(path.join(name));
+                if matches!(self.inodes[&below].body, Body::Directory(_)) {
+                    pending.push((path.join(name), below));
+                }
+            }
+        }
+        found
+    }
+}
