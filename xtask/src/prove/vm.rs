@@ -2,16 +2,19 @@
 //! every file system that can be had, the clock is stepped, holders are killed, the power is cut,
 //! and after the next boot the locks that are still there are judged.
 
+mod answers;
 mod expected;
 mod guest;
 mod image;
-mod observe;
 mod packages;
 mod report;
 mod scenario;
+mod told;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -19,10 +22,10 @@ use clap::Args;
 
 use crate::tools::{cargo, has_program, root, run as run_program};
 use guest::Machine;
-use observe::Told;
 use packages::Packages;
 use report::Report;
 use scenario::{Row, SCENARIOS, Scenario};
+use told::{Domain, Told};
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
@@ -132,6 +135,33 @@ fn prepare(
     Ok(packages)
 }
 
+/// A directory of this program's own, with nothing in it.
+#[expect(clippy::disallowed_methods, reason = "what an earlier run left under target is ours")]
+fn empty(directory: &Path) -> Result<PathBuf> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    fs::create_dir_all(directory)?;
+    Ok(directory.to_owned())
+}
+
+/// Tries for the locks that the guest holds in the host's directory. Answers as the guest does.
+fn as_host(rows: &[&Row], lockctl: &Path, share: &Path) -> Result<String> {
+    let mut told = String::new();
+    for row in rows {
+        for domain in Domain::ALL {
+            let directory = Path::new(row.hold).file_name().context("a row without directory")?;
+            let target = share.join(directory).join(row.target(domain, "synced"));
+            let mut tried = Command::new(lockctl);
+            tried.args([domain.name(), "run", "--quiet", "--timeout", "0"]);
+            let tried = tried.arg(target).args(["--", "true"]).output()?;
+            let (key, status) = (row.key(), tried.status.code().unwrap_or(-1));
+            writeln!(told, "try {} {key} {} {status} 0", answers::HOST, domain.name())?;
+        }
+    }
+    Ok(told)
+}
+
 /// Boots, cuts the power, boots again, and adds every row to the report.
 fn explore(
     scenario: &Scenario,
@@ -141,11 +171,8 @@ fn explore(
     turns: u32,
     report: &mut Report,
 ) -> Result<()> {
-    let directory = workshop.join(scenario.name);
-    if directory.exists() {
-        fs::remove_dir_all(&directory)?;
-    }
-    fs::create_dir_all(directory.join("share"))?;
+    let directory = empty(&workshop.join(scenario.name))?;
+    fs::create_dir(directory.join("share"))?;
     let mut disks = Vec::new();
     for disk in scenario.disks.iter().filter(|disk| has_program(disk.mkfs)) {
         let file = directory.join(format!("{}.disk", disk.kind));
@@ -158,7 +185,11 @@ fn explore(
     let machine = Machine { scenario, image: &image, directory: &directory, disks: &disks, turns };
     let mut told = Told::default();
     for phase in ["before", "after"] {
-        match machine.run(phase) {
+        let hosts_view = || match (phase, scenario.tags) {
+            ("before", [_, ..]) => as_host(&rows, lockctl, &directory.join("share")),
+            _ => Ok(String::new()),
+        };
+        match machine.run(phase, hosts_view) {
             Ok(text) => told.add(&text),
             Err(error) => told.failures.push(format!("{error:#}")),
         }

@@ -54,11 +54,13 @@ pub(super) const ONE_LOWER: Expected = Expected {
     ..LOCAL
 };
 
-/// Another boot id may be another machine's, and a free byte proves nothing.
+/// Another boot id may be another machine's, and a free byte proves nothing. A client whose power
+/// is cut leaves the names that NFS gives to deleted files: the stages of locks that were held.
 pub(super) const NFS: Expected = Expected {
     dead: "dead (dead-pid), taken",
     rebooted: "unverifiable (boot different), waits",
     recent: "record, waits or empty, taken or nothing, taken",
+    left: "nothing or NFS's own names",
     ..LOCAL
 };
 
@@ -66,8 +68,15 @@ pub(super) const NFS: Expected = Expected {
 pub(super) const NFS_NOLOCK: Expected =
     Expected { living: "alive (lock held) / alive (lock free)", ..NFS };
 
-/// What the server itself says, with a local file system in its hands.
-pub(super) const NFS_SERVER: Expected = Expected { ..NFS };
+/// The server's own view is of a local file system, where a free byte proves release; but the owner
+/// said that it saw NFS, so another boot id proves no reboot.
+pub(super) const NFS_SERVER: Expected =
+    Expected { dead: "dead (dead-pid) / dead (lock-released), taken", ..NFS };
 
-/// The guest's own locks, which the host does not see.
-pub(super) const NINEP: Expected = Expected { ..NFS_NOLOCK };
+/// Locks are seen by nobody, so none is claimed; the host sees a local directory.
+pub(super) const NINEP: Expected = Expected {
+    other_view: "kept out, in turn, as is the host",
+    living: "alive (lock free)",
+    left: "nothing",
+    ..NFS
+};

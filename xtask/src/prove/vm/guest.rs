@@ -38,7 +38,13 @@ impl Drop for Power {
 impl Machine<'_> {
     /// Boots, lets the phase's script run to its end, and cuts the power: what the guest has not
     /// handed to its disks by then is lost. Answers what it told.
-    pub(super) fn run(&self, phase: &str) -> Result<String> {
+    ///
+    /// `meanwhile` is called just before, and answers what else is to be told.
+    pub(super) fn run(
+        &self,
+        phase: &str,
+        meanwhile: impl FnOnce() -> Result<String>,
+    ) -> Result<String> {
         let console = self.directory.join(format!("{phase}.console"));
         let told = self.directory.join(format!("{phase}.told"));
         fs::write(&told, "")?;
@@ -60,8 +66,9 @@ impl Machine<'_> {
                 (seen, news) = (lines, Instant::now());
             }
             let why = if text.lines().any(|line| line == "done") {
+                let more = meanwhile()?;
                 eprintln!("  {:>4} s: the power is cut", started.elapsed().as_secs());
-                return Ok(text);
+                return Ok(text + &more);
             } else if let Some(status) = ended {
                 format!("the guest ended by itself ({status})")
             } else if news.elapsed() > SILENCE {

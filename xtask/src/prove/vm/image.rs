@@ -38,10 +38,6 @@ pub(super) fn build(
         let files = packages.tree(package);
         quietly(Command::new("cp").arg("-a").arg(files.join(".")).arg(&root))?;
     }
-    let unused = root.join("usr/share");
-    if unused.exists() {
-        fs::remove_dir_all(unused)?;
-    }
     // Where a distribution has /bin, /sbin and /lib as links into /usr, its packages do not know.
     fs::create_dir_all(root.join("bin"))?;
     fs::copy(packages.busybox(), root.join("bin/busybox"))?;
@@ -55,7 +51,6 @@ pub(super) fn build(
     let kernel = modules(scenario, packages, &root)?;
     let initramfs = directory.join("initramfs.cpio");
     pack(&packages.busybox(), &root, &initramfs)?;
-    fs::remove_dir_all(&root)?;
     Ok(Image { kernel, initramfs })
 }
 

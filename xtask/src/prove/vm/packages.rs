@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::empty;
 use super::scenario::Scenario;
 use crate::tools::{as_root, has_program, quietly, run};
 
@@ -79,9 +80,7 @@ impl Packages {
             return Ok(());
         }
         eprintln!("  fetching {package}");
-        let fresh = self.cache.join("fresh");
-        let _ = std::fs::remove_dir_all(&fresh);
-        std::fs::create_dir_all(&fresh)?;
+        let fresh = empty(&self.cache.join("fresh"))?;
         quietly(Command::new("apt-get").args(["download", package]).current_dir(&fresh))
             .with_context(|| format!("{package} cannot be had; try --install"))?;
         let file = std::fs::read_dir(&fresh)?
@@ -89,8 +88,8 @@ impl Packages {
             .with_context(|| format!("{package} was not downloaded"))?;
         let unpacked = fresh.join("tree");
         quietly(Command::new("dpkg").arg("-x").arg(&file).arg(&unpacked))?;
-        std::fs::rename(&unpacked, &done)?;
-        Ok(std::fs::remove_dir_all(&fresh)?)
+        // Whole, or not at all.
+        quietly(Command::new("mv").arg("-T").arg(&unpacked).arg(&done))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is run: kernels, disks, mounts and the rows of the table, as data.
 
 use super::expected::{self, Expected};
+use super::told::Domain;
 
 /// A virtual machine that is booted, cut off from power, and booted again.
 pub(super) struct Scenario {
@@ -238,6 +239,14 @@ const NINEP: Scenario = Scenario {
 };
 
 impl Row {
+    /// What a trial locks, in the row's directory.
+    pub(super) fn target(&self, domain: Domain, trial: &str) -> String {
+        match domain {
+            Domain::Session => format!("{}-{trial}.jsonl", self.key()),
+            Domain::Deps => format!("{}-{trial}", self.key()),
+        }
+    }
+
     /// Its name in the scripts and in file names.
     pub(super) fn key(&self) -> String {
         self.name.replace([' ', ',', '.'], "")
