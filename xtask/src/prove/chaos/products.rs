@@ -169,9 +169,9 @@ fn slow_mutant_lock(file: &File, byte: Byte) -> io::Result<bool> {
     (Altered::MUTANT.lock)(file, byte)
 }
 
-fn slow_remove(at: At<'_, Native>) -> io::Result<()> {
+fn slow_remove(at: At<'_, Native>, file: &File) -> io::Result<()> {
     nap();
-    let removed = Native.remove_link(at);
+    let removed = Native.remove(at, file);
     nap();
     removed
 }
