@@ -21,6 +21,9 @@ mod sim;
 mod peers;
 mod sim;
 #[cfg(target_os = "linux")]
+mod peers;
+mod sim;
+#[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
 mod tracer;

@@ -8,6 +8,7 @@ mod mutant;
 mod report;
 mod run;
 mod scenario;
+mod state;
 mod system;
 mod world;
 
