@@ -16,12 +16,12 @@ mod fuzz;
 mod identity;
 #[cfg(target_os = "linux")]
 mod namespaces;
-mod sim;
+#[cfg(target_os = "linux")]
+mod peers;
 #[cfg(target_os = "linux")]
 mod peers;
 mod sim;
-#[cfg(target_os = "linux")]
-mod peers;
+mod sim;
 mod sim;
 #[cfg(target_os = "linux")]
 mod sys;
