@@ -18,6 +18,10 @@ mod identity;
 mod namespaces;
 #[cfg(target_os = "linux")]
 mod peers;
+#[cfg(target_os = "linux")]
+mod peers;
+mod sim;
+mod sim;
 mod sim;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -34,13 +38,15 @@ pub(crate) enum Proof {
     /// The real protocol over a simulated machine: every interleaving of a few processes, and
     /// many of more, with crashes, pauses and failing calls; broken protocols must be caught.
     Sim(sim::Args),
-    /// A process is killed at every system call of the protocol; the next one is not kept waiting.
+    /// A process is killed before every system call; the next one is not kept waiting. Long unless
+    /// `--short`.
     #[cfg(target_os = "linux")]
     Crash(crash::Options),
     /// Processes in several pid namespaces on one directory, killed, stopped, forked and replaced.
+    /// Long unless `--short`.
     #[cfg(target_os = "linux")]
     Chaos(chaos::Options),
-    /// Who owns a lock, in every scenario that is known to deceive.
+    /// Who owns a lock, in every scenario that is known to deceive. Long unless `--short`.
     #[cfg(target_os = "linux")]
     Identity(identity::Options),
     /// One of a proof's processes: this program, started by itself.

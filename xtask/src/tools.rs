@@ -50,6 +50,16 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     }
 }
 
+/// Runs a command of which nobody needs to know, unless it fails: then what it printed is told.
+pub(crate) fn quietly(command: &mut Command) -> Result<()> {
+    let done = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    if !done.status.success() {
+        let said = String::from_utf8_lossy(&done.stderr);
+        bail!("{} failed ({}): {}", words(command), done.status, said.trim());
+    }
+    Ok(())
+}
+
 /// Says what is about to be run.
 pub(crate) fn say(command: &Command) {
     eprintln!("+ {}", words(command));

@@ -1,8 +1,8 @@
 # The first boot: living owners, clock steps, contention, crashes; then owners are left for the cut.
 
 refused() {
-    try view living 300ms held-view
-    try other living 300ms held-other
+    try view living 100ms held-view
+    try other living 100ms held-other
 }
 each hold living
 inspect_all living living
@@ -22,7 +22,7 @@ tell mark "clock steps"
 
 # Two processes add to a number, one under each view of the lock, and let another process in
 # between reading and writing.
-turns=5
+turns=$(option turns)
 add() {
     for _ in $(seq $turns); do
         lockctl "$domain" run --quiet --timeout 30s "$(target "$1" count)" -- \

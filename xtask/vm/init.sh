@@ -16,7 +16,7 @@ modprobe virtio_pci
 modprobe virtio_blk
 . /lib.sh
 . /mounts.sh
-. "/$(sed -n 's/.*phase=\([a-z]*\).*/\1/p' /proc/cmdline).sh"
+. "/$(option phase).sh"
 tell done
 # The other side cuts the power.
 while :; do sleep 1000; done

@@ -3,6 +3,16 @@
 
 tell() { echo "$*" >&3; }
 
+# Nothing of this boot can be had.
+give_up() {
+    tell "failed $*"
+    tell done
+    while :; do sleep 1000; done
+}
+
+# What the kernel was told to tell us.
+option() { sed -n "s/.*\b$1=\([a-z0-9]*\).*/\1/p" /proc/cmdline; }
+
 # The disk that was made for file system $1.
 disk() {
     for serial in /sys/block/vd*/serial; do
@@ -10,10 +20,10 @@ disk() {
     done
 }
 
-# Mounts, and says so where that fails.
+# Mounts $1 at $2 as a $3, with options $4.
 attach() {
     mkdir -p "$2"
-    mount -t "$3" -o "${4:-rw}" "$1" "$2" || tell "failed to mount $3 at $2: $(dmesg | tail -n 3 | tr '\n' ' ')"
+    mount -t "$3" -o "${4:-rw}" "$1" "$2" || give_up "to mount $3 at $2: $(dmesg | tail -n 3 | tr '\n' ' ')"
 }
 
 # Runs the arguments for every row and both domains, with $row, $hold, $view, $other, $counts and

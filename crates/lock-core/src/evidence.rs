@@ -56,7 +56,7 @@ pub struct Evidence {
     pub claimed: bool,
     /// The file we see is the (device, inode) that the owner recorded.
     pub same_file: bool,
-    /// The file system.
+    /// The file system; in another boot, the less local of the owner's view of it and ours.
     pub fs: FsClass,
     /// The operator declared that the directory belongs to one machine.
     pub single_host: bool,
@@ -135,6 +135,9 @@ pub fn gather(
         Form::Origin if record.names_boot => (owner.boot.compare(&here.boot), Comparison::Same),
         Form::Origin => (Comparison::Same, Comparison::Same),
     };
+    if evidence.boot == Comparison::Different {
+        evidence.fs = file.fs.seen_by_owner_as(record.seen_as);
+    }
     if let Some(seen) = observed {
         evidence.found_by_handle = seen.found_by_handle;
         evidence.process = seen.process;

@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-/// How far advisory byte locks on a file system reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How far advisory byte locks on a file system reach; what proves less comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FsClass {
     /// One kernel, one lock domain, survives a reboot: a free owner byte proves release.
     Local,
@@ -28,6 +28,40 @@ impl FsClass {
     #[must_use]
     pub fn outlives_only_its_kernel(self) -> bool {
         self == Self::Local
+    }
+
+    /// The class of a file that the owner saw as `owners`, for a process that sees it as `self`.
+    ///
+    /// A host sees an ordinary directory where its guests see 9p, and a server where its clients
+    /// see NFS: it is as local as the less local of the two views.
+    #[must_use]
+    pub fn seen_by_owner_as(self, owners: Self) -> Self {
+        match owners.reach() {
+            Some(_) => self.max(owners),
+            None => self,
+        }
+    }
+
+    /// The word for it in a record; `None` where one kernel has it to itself.
+    #[must_use]
+    pub fn reach(self) -> Option<&'static str> {
+        match self {
+            Self::Local | Self::Volatile => None,
+            Self::GuestLocal => Some("guest"),
+            Self::Network => Some("network"),
+            Self::Unknown => Some("unknown"),
+        }
+    }
+
+    /// Reads [`reach`](Self::reach); a record without it was written by an owner that had the
+    /// file system to its kernel alone.
+    pub(crate) fn from_reach(word: Option<&str>) -> Self {
+        match word {
+            None => Self::Local,
+            Some("guest") => Self::GuestLocal,
+            Some("network") => Self::Network,
+            Some(_) => Self::Unknown,
+        }
     }
 }
 
@@ -222,6 +256,25 @@ mod tests {
     ) {
         let fs = Filesystem::classify_macos(kind, is_local);
         assert_eq!((fs.kind.as_str(), fs.class, fs.locks_exclude), (kind, class, exclude));
+    }
+
+    #[rstest]
+    #[case(FsClass::Local, FsClass::Local, FsClass::Local)]
+    #[case(FsClass::Volatile, FsClass::Local, FsClass::Volatile)]
+    #[case(FsClass::Local, FsClass::Volatile, FsClass::Local)]
+    #[case(FsClass::Local, FsClass::GuestLocal, FsClass::GuestLocal)]
+    #[case(FsClass::GuestLocal, FsClass::Local, FsClass::GuestLocal)]
+    #[case(FsClass::Local, FsClass::Network, FsClass::Network)]
+    #[case(FsClass::Network, FsClass::GuestLocal, FsClass::Network)]
+    #[case(FsClass::Volatile, FsClass::Unknown, FsClass::Unknown)]
+    fn the_less_local_view_counts(
+        #[case] ours: FsClass,
+        #[case] owners: FsClass,
+        #[case] both: FsClass,
+    ) {
+        assert_eq!(ours.seen_by_owner_as(owners), both);
+        let read = FsClass::from_reach(owners.reach());
+        assert_eq!(ours.seen_by_owner_as(read), both, "the record keeps what matters");
     }
 
     #[rstest]

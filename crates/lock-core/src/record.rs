@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::filesystem::FsClass;
 use crate::identity::OwnerId;
 
 /// The newest record version that this code writes and understands.
@@ -73,6 +74,9 @@ pub struct LockRecord {
     pub label: Option<String>,
     /// Set when the owner took the owner byte.
     pub kernel_lock: Option<KernelLockClaim>,
+    /// How local the owner saw its file system; `Local` for everything that one kernel has to
+    /// itself.
+    pub seen_as: FsClass,
     /// A record of the origin that carries a boot id is not taken for this boot's.
     pub names_boot: bool,
 }
@@ -120,6 +124,7 @@ impl LockRecord {
             id: Some(id),
             label: None,
             kernel_lock: None,
+            seen_as: FsClass::Local,
             names_boot: true,
         }
     }

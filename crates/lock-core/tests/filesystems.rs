@@ -98,6 +98,25 @@ fn an_unseen_owner_with_a_free_byte(
     }
 }
 
+/// A host sees an ordinary directory where its guests see 9p, and a server where its clients see
+/// NFS: another boot id there is no reboot, and the guest may be alive.
+#[rstest]
+#[case(Local, REBOOTED)]
+#[case(Volatile, REBOOTED)]
+#[case(GuestLocal, OTHER_HOST)]
+#[case(Network, OTHER_HOST)]
+#[case(Unknown, OTHER_HOST)]
+fn another_boot_of_an_owner_with_another_view(#[case] owners: FsClass, #[case] expected: Verdict) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.lock");
+    leave(&path, |record| {
+        in_another_boot(record);
+        record.seen_as = owners;
+    });
+    let file = lock(Pretended::new(Local), path, unseen());
+    assert_eq!(file.look().unwrap().unwrap().assessment().verdict, expected);
+}
+
 /// Where the operator says that one machine alone uses the directory, it was a reboot.
 #[rstest]
 fn another_boot_of_the_only_machine(

@@ -12,6 +12,8 @@ mod names;
 mod paths;
 #[path = "windows/processes.rs"]
 mod processes;
+#[path = "windows/storm.rs"]
+mod storm;
 #[path = "windows/support.rs"]
 mod support;
 #[path = "windows/waiting.rs"]

@@ -1,18 +1,21 @@
 //! `session doctor`: what it finds, what it removes, what it never touches, and its status.
-#![cfg(target_os = "linux")]
 
 mod common;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{Done, HeldByte, Holder, Place, done, inode, record, session, sh, write_record};
+use common::{Done, HeldByte, Holder, Place, done, inode, make, os, session};
+#[cfg(unix)]
+use common::{record, write_record};
 use lock_core::lockfile::sys::Byte;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 /// A lock that the policy would reclaim: a record of the origin, whose pid is nobody's.
 const DEAD: &str = "{\"pid\": 4194304, \"createdAt\": \"2026-01-01T00:00:00Z\"}\n";
+/// Long enough for a command to start.
+const PROMISE: &str = if cfg!(windows) { "3s" } else { "300ms" };
 const STAGE: &str = ".01234567-0123456789abcdef.lock-stage";
 
 fn doctor(options: &[&str], places: &[PathBuf]) -> Done {
@@ -23,7 +26,7 @@ fn doctor(options: &[&str], places: &[PathBuf]) -> Done {
 
 fn names_in(report: &Value) -> Vec<&str> {
     let locks = report["locks"].as_array().unwrap().iter();
-    locks.map(|l| l["path"].as_str().unwrap().rsplit('/').next().unwrap()).collect()
+    locks.map(|l| l["path"].as_str().unwrap().rsplit(['/', '\\']).next().unwrap()).collect()
 }
 
 #[test]
@@ -99,9 +102,9 @@ fn stale_locks_are_found_sorted_and_removed_on_request() {
 #[test]
 fn an_overdue_holder_is_left() {
     let place = Place::new();
-    let holder = Holder::start(&["--max-hold", "300ms"], &place.file());
-    common::stop(holder.tool.pid());
-    std::thread::sleep(Duration::from_millis(400));
+    let holder = Holder::start(&["--max-hold", PROMISE], &place.file());
+    assert!(os::Process::of(holder.tool.pid()).stop());
+    std::thread::sleep(Duration::from_millis(400) * os::PATIENCE);
     let report = common::inspected(&place.file());
     assert_eq!(report["reasons"], json!(["hold-exceeded"]));
     let found = doctor(&["--json", "--fix"], &[place.dir()]).expect(0).json();
@@ -160,6 +163,7 @@ fn the_statuses_and_which_one_wins() {
     doctor(&[], &[place.dir()]).expect(3);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_cannot_be_removed() {
     let place = Place::new();
@@ -180,14 +184,12 @@ fn what_cannot_be_removed() {
 }
 
 #[rstest]
-#[case("mkfifo \"$0\"")]
-#[case("mkdir \"$0\"")]
-#[case("ln -s nowhere \"$0\"")]
-fn things_that_are_no_locks(#[case] make: &str) {
+#[cfg_attr(unix, case("fifo"))]
+#[case("directory")]
+#[cfg_attr(unix, case("dangling"))]
+fn things_that_are_no_locks(#[case] what: &str) {
     let place = Place::new();
-    let mut making = sh(make);
-    making.arg(place.lock());
-    done(making).expect(0);
+    make(what, &place.lock());
     let before = inode(&place.lock());
     let found = doctor(&["--json", "--fix"], &[place.dir()]).expect(0).json();
     assert_eq!(found["locks"][0]["state"], "unverifiable");
@@ -195,6 +197,7 @@ fn things_that_are_no_locks(#[case] make: &str) {
 }
 
 /// Reached through a link, it is one directory: the locks are named by their real path.
+#[cfg(unix)]
 #[test]
 fn a_linked_directory() {
     let place = Place::new();

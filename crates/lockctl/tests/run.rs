@@ -1,15 +1,23 @@
 //! `session run`: exit statuses, places that have no lock, what the command gets.
-#![cfg(target_os = "linux")]
 
 mod common;
 
+#[cfg(unix)]
 use std::io::Write;
+#[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
+#[cfg(unix)]
 use std::process::Stdio;
 
-use common::{Holder, Place, as_nobody, chmod, done, lockctl, run, sh};
+#[cfg(target_os = "linux")]
+use common::Holder;
+use common::command::{exits, shows};
+use common::{Place, done, lockctl, run};
+#[cfg(unix)]
+use common::{as_nobody, chmod, sh};
 use rstest::rstest;
 
+#[cfg(unix)]
 #[rstest]
 #[case("exit 0", 0)]
 #[case("exit 7", 7)]
@@ -25,8 +33,8 @@ fn the_commands_own_status(#[case] script: &str, #[case] code: i32) {
 
 #[rstest]
 #[case::not_found("no-such-command", 127)]
-#[case::not_executable("./plain", 126)]
-#[case::a_directory("/", 126)]
+#[cfg_attr(unix, case::not_executable("./plain", 126))]
+#[cfg_attr(unix, case::a_directory("/", 126))]
 fn commands_that_cannot_be_run(#[case] command: &str, #[case] code: i32) {
     let place = Place::new();
     std::fs::write(place.at("plain"), "").unwrap();
@@ -63,6 +71,7 @@ fn wrong_usage(#[case] words: &[&str]) {
     assert!(place.names().is_empty());
 }
 
+#[cfg(unix)]
 #[rstest]
 #[case::fifo("mkfifo \"$0\"", "s.jsonl")]
 #[case::directory("mkdir \"$0\"", "s.jsonl")]
@@ -86,6 +95,7 @@ fn places_that_cannot_have_a_lock(#[case] make: &str, #[case] file: &str) {
     assert_eq!(before.iter().map(what).collect::<Vec<_>>(), facts);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_directory_that_may_not_be_written() {
     let place = Place::new();
@@ -110,6 +120,7 @@ fn a_directory_that_may_not_be_written() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn what_the_command_gets() {
     let place = Place::new();
@@ -138,6 +149,7 @@ fn what_the_command_gets() {
     assert!(!lock.exists() && !file.exists());
 }
 
+#[cfg(target_os = "linux")]
 #[rstest]
 #[case("<&-", "cat; echo read", "read\n")]
 #[case(">&-", "echo lost; echo told >&2", "")]
@@ -159,4 +171,31 @@ fn closed_and_full_streams(#[case] redirection: &str, #[case] script: &str, #[ca
     let mut unheard = run(&["--timeout", "20ms"], &place.file(), &["true"]);
     assert_eq!(unheard.stderr(writer).status().unwrap().code(), Some(75));
     holder.end();
+}
+
+/// The same on every system: a status, the lock's record, and its id.
+#[rstest]
+#[case(0)]
+#[case(7)]
+#[case(255)]
+fn a_status_of_its_own(#[case] code: u8) {
+    let place = Place::new();
+    let ran = done(run(&[], &place.file(), &exits(code))).expect(code.into());
+    assert_eq!((ran.out, ran.err), (String::new(), String::new()));
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn what_the_command_is_told() {
+    let place = Place::new();
+    let options = ["--label", "x \"y\"", "--max-hold", "1m"];
+    let ran = done(run(&options, &place.at("a/b/s.jsonl"), &shows(""))).expect(0);
+    let (json, id) = ran.out.split_once("\n}\n").unwrap();
+    let record: serde_json::Value = serde_json::from_str(&format!("{json}\n}}")).unwrap();
+    assert_eq!(
+        (&record["maxHoldMs"], &record["owner"]["label"]),
+        (&60_000.into(), &"x \"y\"".into())
+    );
+    assert_eq!(record["owner"]["id"], id.trim());
+    assert_eq!(std::fs::read_dir(place.at("a/b")).unwrap().count(), 0);
 }

@@ -1,14 +1,17 @@
 //! `session run` stops its command: in time to keep its promise, or because the lock was lost.
-#![cfg(target_os = "linux")]
 
 mod common;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
-use common::{Holder, Place, Running, by_hand, ends, inode, record, replace, run, stop, waiter};
+use common::command::{exits, stays};
+#[cfg(unix)]
+use common::waiter;
+use common::{Holder, Place, Running, by_hand, ends, inode, os, record, replace, run};
 use rstest::rstest;
-use rustix::process::Signal;
 
 /// When the owner of a lock took it, on the clock that all processes share.
 fn taken_at(record: &serde_json::Value) -> Duration {
@@ -16,6 +19,7 @@ fn taken_at(record: &serde_json::Value) -> Duration {
     Duration::from_nanos(nanos.parse().unwrap())
 }
 
+#[cfg(unix)]
 #[test]
 fn a_command_that_obeys_is_asked_before_its_time_is_up() {
     let place = Place::new();
@@ -36,13 +40,13 @@ fn a_command_that_obeys_is_asked_before_its_time_is_up() {
 #[test]
 fn a_command_that_ends_by_itself_is_not_blamed() {
     let place = Place::new();
-    let command = ["sh", "-c", "exit 4"];
-    let tool = Running::start(run(&["--max-hold", "5s"], &place.file(), &command));
+    let tool = Running::start(run(&["--max-hold", "5s"], &place.file(), &exits(4)));
     assert_eq!(tool.code(), 4);
 }
 
 /// It is killed just before the end, and only then the successor starts: not one line of the
 /// one follows the first line of the other.
+#[cfg(unix)]
 #[test]
 fn a_command_that_does_not_obey_never_meets_its_successor() {
     let place = Place::new();
@@ -96,6 +100,7 @@ fn the_lock_file_is_lost_by_hand(#[case] replaced: bool) {
 }
 
 /// The command that lost its lock gets the same two signals as one whose time is up.
+#[cfg(unix)]
 #[test]
 fn a_stubborn_command_that_lost_its_lock_is_killed() {
     let place = Place::new();
@@ -108,6 +113,7 @@ fn a_stubborn_command_that_lost_its_lock_is_killed() {
 }
 
 /// The directory with the lock in it is somewhere else: the path does not lead to it any more.
+#[cfg(unix)]
 #[test]
 fn the_directory_is_moved_away() {
     let place = Place::new();
@@ -126,9 +132,9 @@ fn evicted_while_stopped() {
     let place = Place::new();
     let holder = Holder::start(&["--max-hold", "1s"], &place.file());
     let before = record(&place.lock());
-    stop(holder.tool.pid());
-    let contender =
-        run(&["--timeout", "1m"], &place.file(), &["sh", "-c", "echo $$; exec sleep 1000"]);
+    let tool = os::Process::of(holder.tool.pid());
+    assert!(tool.stop());
+    let contender = run(&["--timeout", "1m"], &place.file(), &stays());
     let successor = Holder::by(contender);
     successor.tool.err.until("hold-exceeded");
     let (theirs, after) = (inode(&place.lock()), record(&place.lock()));
@@ -137,7 +143,7 @@ fn evicted_while_stopped() {
     println!("evicted {:?} after the promise", held - Duration::from_secs(1));
     assert!(!ends(holder.command, Duration::ZERO), "nobody could stop it");
 
-    holder.tool.signal(Signal::CONT);
+    assert!(tool.go_on());
     assert_eq!(holder.tool.code(), 70);
     assert!(ends(holder.command, Duration::ZERO));
     assert_untouched(&place.lock(), theirs, &after);
@@ -156,13 +162,11 @@ fn respected_while_stopped() {
     let place = Place::new();
     let holder = Holder::start(&["--max-hold", "1m"], &place.file());
     let ours = inode(&place.lock());
-    stop(holder.tool.pid());
-    stop(holder.command);
-    let late = Running::start(run(&["--timeout", "500ms"], &place.file(), &["true"]));
+    let both = [holder.command, holder.tool.pid()].map(os::Process::of);
+    assert!(both.iter().all(|process| process.stop()));
+    let late = Running::start(run(&["--timeout", "500ms"], &place.file(), &exits(0)));
     assert_eq!(late.code(), 75);
     assert_eq!(inode(&place.lock()), ours);
-    for pid in [holder.command, holder.tool.pid()] {
-        common::send(pid, Signal::CONT);
-    }
+    assert!(both.iter().all(|process| process.go_on()));
     holder.end();
 }

@@ -35,7 +35,7 @@ impl DepsLock {
         if !matches!(plain, (Some(Component::Normal(name)), None) if name == &*options.lock_name) {
             return Err(DepsLockError::BadLockName { name: options.lock_name });
         }
-        let resolved = std::fs::canonicalize(root).and_then(|resolved| {
+        let resolved = dunce::canonicalize(root).and_then(|resolved| {
             let is_dir = resolved.is_dir();
             is_dir.then_some(resolved).ok_or_else(|| std::io::ErrorKind::NotADirectory.into())
         });

@@ -1,5 +1,6 @@
 //! Where a session file's lock is: `realpath(directory)/<file name>.lock`, as in the origin.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,10 +16,9 @@ pub(crate) enum Missing {
 /// The lock's path. Only the directory is resolved, so two paths to one directory are one lock,
 /// and a session file that is itself a link has its lock beside the link.
 pub(crate) fn lock_path(session: &Path, missing: Missing) -> Result<PathBuf, SessionLockError> {
-    let Some(name) = session.file_name() else {
+    let Some(mut lock_name) = file_name(session) else {
         return Err(SessionLockError::NotAFile { path: session.to_owned() });
     };
-    let mut lock_name = name.to_owned();
     lock_name.push(".lock");
     let fail = |path: &Path| {
         let path = path.to_owned();
@@ -28,10 +28,10 @@ pub(crate) fn lock_path(session: &Path, missing: Missing) -> Result<PathBuf, Ses
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let resolved = match std::fs::canonicalize(directory) {
+    let resolved = match dunce::canonicalize(directory) {
         Err(e) if e.kind() == io::ErrorKind::NotFound && missing == Missing::Create => {
             std::fs::create_dir_all(directory).map_err(fail(directory))?;
-            std::fs::canonicalize(directory)
+            dunce::canonicalize(directory)
         }
         resolved => resolved,
     };
@@ -39,4 +39,43 @@ pub(crate) fn lock_path(session: &Path, missing: Missing) -> Result<PathBuf, Ses
     let directory =
         resolved.or_else(|_| std::path::absolute(directory)).map_err(fail(directory))?;
     Ok(directory.join(lock_name))
+}
+
+#[cfg(not(windows))]
+fn file_name(session: &Path) -> Option<OsString> {
+    session.file_name().map(ToOwned::to_owned)
+}
+
+/// The name that the system gives the file: trailing dots and blanks are no part of it, so that
+/// all spellings are one lock, and `NUL` and its like name no file.
+#[cfg(windows)]
+fn file_name(session: &Path) -> Option<OsString> {
+    session.file_name()?;
+    std::path::absolute(session).ok()?.file_name().map(ToOwned::to_owned)
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_file_is_one_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| lock_path(&dir.path().join(name), Missing::Leave).unwrap();
+        let lock = at("chat.jsonl");
+        assert!(lock.ends_with("chat.jsonl.lock"));
+        // What people and commands are shown, and can use, is the usual form.
+        assert!(!lock.to_string_lossy().starts_with(r"\\?\"), "{}", lock.display());
+        for spelt in ["chat.jsonl.", "chat.jsonl ", "./chat.jsonl", r"x\..\chat.jsonl"] {
+            assert_eq!(at(spelt), lock, "{spelt:?}");
+        }
+    }
+
+    #[test]
+    fn devices_have_no_lock() {
+        for device in [r"C:\NUL", "NUL", r"C:\x\.."] {
+            let refused = lock_path(Path::new(device), Missing::Leave);
+            assert!(matches!(refused, Err(SessionLockError::NotAFile { .. })), "{device}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub fn sweep(
 ) -> Result<Sweep, SessionLockError> {
     let directory = directory.as_ref();
     let fail = |source| SessionLockError::Directory { path: directory.to_owned(), source };
-    let resolved = match std::fs::canonicalize(directory) {
+    let resolved = match dunce::canonicalize(directory) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Sweep::default()),
         resolved => resolved.map_err(fail)?,
     };

@@ -28,7 +28,7 @@ fn starttime(ticks: u64) -> String {
 
 #[test]
 fn a_dead_owner_is_reclaimed_at_once() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     for content in [
         "{\"pid\": 8}".to_owned(),
         record(&bench, 8, FRESH, ""),
@@ -52,7 +52,7 @@ fn a_running_pid_is_recycled_only_by_a_known_and_different_start(
     #[case] more: String,
     #[case] reason: Option<Reason>,
 ) {
-    let bench = Bench::new();
+    let bench = Bench::native();
     bench.plant_lock(&record(&bench, OTHER, FRESH, &more), FRESH);
     match reason {
         Some(reason) => {
@@ -68,7 +68,7 @@ fn a_running_pid_is_recycled_only_by_a_known_and_different_start(
 
 #[test]
 fn another_boot_id_means_an_earlier_boot_on_a_disk() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let other = format!(",\n  \"bootId\": \"{EARLIER_BOOT}\"");
     let content = record(&bench, OTHER, FRESH, &format!("{}{other}", starttime(OTHER_START)));
     bench.plant_lock(&content, FRESH);
@@ -87,7 +87,7 @@ fn another_boot_id_means_an_earlier_boot_on_a_disk() {
 
 #[test]
 fn our_own_pid_and_start_time_that_nobody_holds_is_an_orphan() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     bench.plant_lock(&record(&bench, OWN, FRESH, &starttime(OWN_START)), FRESH);
     let decided = bench.decide(bench.options());
     assert_eq!(decided, (Action::Reclaim, vec![Reason::OrphanSelfPid]));
@@ -113,7 +113,7 @@ fn an_own_pid_without_a_start_time_is_respected_until_proved_older_than_this_pro
     #[case] changed: Duration,
     #[case] orphan: bool,
 ) {
-    let bench = Bench::new();
+    let bench = Bench::native();
     bench.plant_lock(&record(&bench, OWN, created, ""), changed);
     let decided = bench.decide(bench.options());
     if orphan {
@@ -127,7 +127,7 @@ fn an_own_pid_without_a_start_time_is_respected_until_proved_older_than_this_pro
 
 #[test]
 fn an_own_pid_without_any_time_is_respected() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     bench.plant_lock(&format!("{{\"pid\": {OWN}}}"), HOUR);
     let expected = (Action::Report, vec![Reason::InvalidCreatedAt]);
     assert_eq!(bench.decide(bench.options()), expected);
@@ -147,7 +147,7 @@ fn a_lock_without_a_pid_waits_out_its_grace(
     #[case] age_ms: u64,
     #[case] reclaims: bool,
 ) {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let options = bench.options().timeout(Duration::from_millis(timeout_ms));
     let (old, fresh) = (bench.ago(HOUR), bench.ago(FRESH));
     let invalid = vec![Reason::MissingPid, Reason::InvalidCreatedAt];
@@ -173,7 +173,7 @@ fn a_lock_without_a_pid_waits_out_its_grace(
 /// OpenClaw creates its file empty and writes into it: one that was slow has an owner by now.
 #[test]
 fn a_record_that_was_written_meanwhile_is_judged_again() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let path = bench.plant_lock("", HOUR);
     let lock = bench.lock();
     let (inspection, look) = lock.file().inspect_pinned(&lock.policy());
@@ -187,7 +187,7 @@ fn a_record_that_was_written_meanwhile_is_judged_again() {
 
 #[test]
 fn a_young_lock_without_a_pid_is_told_as_a_timeout() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let path = bench.plant_lock("", FRESH);
     let error = must_respect(&bench.lock());
     assert!(matches!(error, SessionLockError::Timeout(_)), "{error:?}");
@@ -201,7 +201,7 @@ fn a_young_lock_without_a_pid_is_told_as_a_timeout() {
 #[case::no_offset(", \"createdAt\": \"2026-11-20T23:59:59.123\"")]
 #[case::number(", \"createdAt\": 1795219199123")]
 fn an_invalid_time_never_evicts_a_live_pid(#[case] created_at: &str) {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let content = format!("{{\"pid\": {OTHER}{created_at}, \"maxHoldMs\": 1}}");
     let path = bench.plant_lock(&content, HOUR * 24 * 365);
     let expected = (Action::Report, vec![Reason::InvalidCreatedAt]);
@@ -219,7 +219,7 @@ fn a_live_owner_past_stale_is_waited_for_then_reported_and_never_removed(
     #[case] age_ms: u64,
     #[case] stale: bool,
 ) {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let content =
         record(&bench, OTHER, Duration::from_millis(age_ms), ",\n  \"maxHoldMs\": 7200000");
     let path = bench.plant_lock(&content, FRESH);
@@ -249,7 +249,7 @@ fn a_live_owner_past_stale_is_waited_for_then_reported_and_never_removed(
 
 #[test]
 fn a_timeout_names_pid_age_and_path() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let content = record(&bench, OTHER, Duration::from_millis(4_567), "");
     let path = bench.plant_lock(&content, FRESH);
     let error = must_respect(&bench.lock());
@@ -261,7 +261,7 @@ fn a_timeout_names_pid_age_and_path() {
 
 #[test]
 fn a_time_in_the_future_counts_as_now() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let created_at = format!("{:.3}", bench.now() + HOUR);
     let content =
         format!("{{\"pid\": {OTHER}, \"createdAt\": \"{created_at}\", \"maxHoldMs\": 1}}");
@@ -279,7 +279,7 @@ fn an_overdue_holder_is_reclaimed(
     #[case] age_ms: u64,
     #[case] reasons: &[Reason],
 ) {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let more = format!(",\n  \"maxHoldMs\": {max_hold_ms}{}", starttime(OTHER_START));
     bench.plant_lock(&record(&bench, OTHER, Duration::from_millis(age_ms), &more), FRESH);
     let action = if reasons.is_empty() { Action::Wait } else { Action::Reclaim };
@@ -297,15 +297,17 @@ fn an_overdue_holder_is_reclaimed(
 #[case::negative(",\n  \"maxHoldMs\": -1")]
 #[case::string(",\n  \"maxHoldMs\": \"1\"")]
 fn without_a_promise_nobody_is_overdue(#[case] more: &str) {
-    let bench = Bench::new();
+    let bench = Bench::native();
     bench.plant_lock(&record(&bench, OTHER, Duration::from_secs(1_800), more), FRESH);
     assert_eq!(bench.decide(bench.options()), (Action::Wait, vec![]));
 }
 
-/// EPERM is a process that is there, and no process ever had such a pid.
+/// EPERM is a process that is there, and no process ever had such a pid. (On Windows any number may
+/// be one.)
+#[cfg(unix)]
 #[test]
 fn a_pid_that_no_process_can_have_is_not_taken_for_a_dead_one() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     bench.plant_lock(&record(&bench, u32::MAX, FRESH, ""), FRESH);
     // With this machine's own identity: the scripted one knows no limits.
     let options = session_lock::SessionOptions::default().timeout(Duration::ZERO);

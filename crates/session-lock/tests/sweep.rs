@@ -31,7 +31,7 @@ fn entries(locks: &[Swept]) -> Vec<Entry<'_>> {
 
 #[test]
 fn a_missing_directory_is_an_empty_result() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let swept = sweep(bench.dir().join("nowhere"), &bench.options(), true).unwrap();
     assert!(swept.locks.is_empty() && swept.litter.swept.is_empty());
     assert!(!bench.dir().join("nowhere").exists(), "looking creates nothing");
@@ -39,7 +39,7 @@ fn a_missing_directory_is_an_empty_result() {
 
 #[test]
 fn only_session_locks_are_looked_at_and_in_order_of_their_names() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     for name in ["b.jsonl.lock", "a.jsonl.lock", "Z.jsonl.lock", ".jsonl.lock"] {
         bench.plant(name, &by(&bench, 8, FRESH, ""), FRESH);
     }
@@ -60,7 +60,7 @@ fn only_session_locks_are_looked_at_and_in_order_of_their_names() {
 
 #[test]
 fn each_entry_reports_what_the_origin_reports() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let age = Duration::from_secs(1_900);
     let path = bench.plant("a.jsonl.lock", &by(&bench, OTHER, age, ""), FRESH);
     let swept = sweep(bench.dir(), &bench.options(), true).unwrap();
@@ -79,7 +79,7 @@ fn each_entry_reports_what_the_origin_reports() {
 
 #[test]
 fn reasons_that_are_only_reported_remove_nothing() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     let overdue = by(&bench, OTHER, Duration::from_secs(600), ", \"maxHoldMs\": 1000");
     bench.plant("a-overdue.jsonl.lock", &overdue, FRESH);
     let both = by(&bench, OTHER, HOUR, ", \"maxHoldMs\": 1000");
@@ -104,7 +104,7 @@ fn reasons_that_are_only_reported_remove_nothing() {
 /// 30 s, whatever the options' timeout is.
 #[test]
 fn a_lock_without_a_pid_waits_for_the_long_grace() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     bench.plant("a.jsonl.lock", "", Duration::from_secs(30) + MS);
     bench.plant("b.jsonl.lock", "", Duration::from_secs(30));
     bench.plant("c.jsonl.lock", "{", FRESH);
@@ -122,7 +122,7 @@ fn a_lock_without_a_pid_waits_for_the_long_grace() {
 
 #[test]
 fn what_this_process_holds_is_never_touched() {
-    let bench = Bench::new();
+    let bench = Bench::native();
     // Within its promise: past it, this process's own watchdog lets go.
     let guard = bench.lock_with(bench.options().max_hold(HOUR * 2)).acquire().unwrap();
     bench.clock.advance(HOUR);

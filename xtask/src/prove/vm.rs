@@ -2,16 +2,19 @@
 //! every file system that can be had, the clock is stepped, holders are killed, the power is cut,
 //! and after the next boot the locks that are still there are judged.
 
+mod answers;
 mod expected;
 mod guest;
 mod image;
-mod observe;
 mod packages;
 mod report;
 mod scenario;
+mod told;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -19,10 +22,10 @@ use clap::Args;
 
 use crate::tools::{cargo, has_program, root, run as run_program};
 use guest::Machine;
-use observe::Told;
 use packages::Packages;
 use report::Report;
 use scenario::{Row, SCENARIOS, Scenario};
+use told::{Domain, Told};
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
@@ -72,7 +75,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }
             Ok(packages) => {
                 let lockctl = lockctl.as_deref().unwrap_or(Path::new(""));
-                explore(scenario, &packages, lockctl, &workshop, &mut report)?;
+                let turns = if options.short { 3 } else { 5 };
+                explore(scenario, &packages, lockctl, &workshop, turns, &mut report)?;
             }
         }
         eprintln!("  {:>4} s in all", started.elapsed().as_secs());
@@ -131,19 +135,44 @@ fn prepare(
     Ok(packages)
 }
 
+/// A directory of this program's own, with nothing in it.
+#[expect(clippy::disallowed_methods, reason = "what an earlier run left under target is ours")]
+fn empty(directory: &Path) -> Result<PathBuf> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    fs::create_dir_all(directory)?;
+    Ok(directory.to_owned())
+}
+
+/// Tries for the locks that the guest holds in the host's directory. Answers as the guest does.
+fn as_host(rows: &[&Row], lockctl: &Path, share: &Path) -> Result<String> {
+    let mut told = String::new();
+    for row in rows {
+        for domain in Domain::ALL {
+            let directory = Path::new(row.hold).file_name().context("a row without directory")?;
+            let target = share.join(directory).join(row.target(domain, "synced"));
+            let mut tried = Command::new(lockctl);
+            tried.args([domain.name(), "run", "--quiet", "--timeout", "0"]);
+            let tried = tried.arg(target).args(["--", "true"]).output()?;
+            let (key, status) = (row.key(), tried.status.code().unwrap_or(-1));
+            writeln!(told, "try {} {key} {} {status} 0", answers::HOST, domain.name())?;
+        }
+    }
+    Ok(told)
+}
+
 /// Boots, cuts the power, boots again, and adds every row to the report.
 fn explore(
     scenario: &Scenario,
     packages: &Packages,
     lockctl: &Path,
     workshop: &Path,
+    turns: u32,
     report: &mut Report,
 ) -> Result<()> {
-    let directory = workshop.join(scenario.name);
-    if directory.exists() {
-        fs::remove_dir_all(&directory)?;
-    }
-    fs::create_dir_all(directory.join("share"))?;
+    let directory = empty(&workshop.join(scenario.name))?;
+    fs::create_dir(directory.join("share"))?;
     let mut disks = Vec::new();
     for disk in scenario.disks.iter().filter(|disk| has_program(disk.mkfs)) {
         let file = directory.join(format!("{}.disk", disk.kind));
@@ -153,10 +182,14 @@ fn explore(
     let has_disk = |row: &&Row| row.disk.is_none_or(|kind| disks.iter().any(|(k, _)| *k == kind));
     let (rows, without): (Vec<&Row>, Vec<&Row>) = scenario.rows.iter().partition(has_disk);
     let image = image::build(scenario, &rows, packages, lockctl, &directory)?;
-    let machine = Machine { scenario, image: &image, directory: &directory, disks: &disks };
+    let machine = Machine { scenario, image: &image, directory: &directory, disks: &disks, turns };
     let mut told = Told::default();
     for phase in ["before", "after"] {
-        match machine.run(phase) {
+        let hosts_view = || match (phase, scenario.tags) {
+            ("before", [_, ..]) => as_host(&rows, lockctl, &directory.join("share")),
+            _ => Ok(String::new()),
+        };
+        match machine.run(phase, hosts_view) {
             Ok(text) => told.add(&text),
             Err(error) => told.failures.push(format!("{error:#}")),
         }

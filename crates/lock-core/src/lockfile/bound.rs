@@ -188,12 +188,9 @@ impl<S: Sys> Bound<S> {
                     }
                     renamed => renamed?,
                 }
-                let owner = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
                 // The path is free. What is left to do is nobody else's business, and a
                 // failure leaves litter for doctor.
-                let cleared =
-                    sys.remove(owner, file).and_then(|()| sys.remove_dir(lock.at(&tombstone)));
-                if let Err(error) = cleared {
+                if let Err(error) = lock.clear(dir, &tombstone, file, facts) {
                     tracing::warn!(tombstone = %tombstone.display(), %error,
                         "a removed lock directory could not be emptied");
                 }
@@ -214,15 +211,29 @@ impl<S: Sys> Bound<S> {
     }
 }
 
-/// Removing a lock directory from the bottom up, where directories cannot be renamed.
+/// Emptying a lock directory, and removing it from the bottom up where it cannot be renamed.
 ///
-/// In between it is a directory that names no owner. A crash there leaves it to the grace for
+/// In the latter case, in between it is a directory that names no owner. A crash there leaves it to the grace for
 /// such directories, and whoever stands still there for longer than that may find it gone, or
 /// another's in its place: only `rmdir` follows, which refuses what has content, and an empty one
 /// that it takes from its maker is made again.
 impl<S: Sys> LockFile<S> {
-    /// Removes a record from its lock directory. Not in place: a deleted name can linger until
-    /// its last reader closes it, and nobody could remove the directory meanwhile.
+    /// Removes the open directory, which is at `path` now, and the open record in it.
+    pub(super) fn clear(
+        &self,
+        dir: &OpenDir<S>,
+        path: &Path,
+        file: &S::File,
+        facts: &Facts,
+    ) -> io::Result<()> {
+        let record = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
+        self.remove_record(record, file, facts)?;
+        self.sys().remove_dir(self.at(path))
+    }
+
+    /// Removes a record from its lock directory. Not in place where what is deleted keeps a name
+    /// until it is closed (Windows; on NFS another name beside it): nobody could remove the
+    /// directory meanwhile.
     pub(super) fn remove_record(
         &self,
         at: Place<'_, S::Dir>,
@@ -230,12 +241,19 @@ impl<S: Sys> LockFile<S> {
         facts: &Facts,
     ) -> io::Result<()> {
         let sys = self.sys();
-        if sys.renames_directories() {
+        if sys.renames_directories()
+            && matches!(sys.filesystem_of_new(file, facts), FsClass::Local | FsClass::Volatile)
+        {
             return sys.remove(at, file);
         }
         let tombstone = litter::tombstone_name(sys, self.path());
         let tombstone = self.at(&tombstone);
-        sys.rename_file_new(file, at, tombstone)?;
+        if sys.renames_directories() {
+            // The name is unique. Not every such file system renames without replacing.
+            sys.rename(at, tombstone)?;
+        } else {
+            sys.rename_file_new(file, at, tombstone)?;
+        }
         // Where files are renamed by name, somebody outside the protocol may have put another
         // in its place since it was checked.
         match sys.stat(tombstone) {

@@ -22,7 +22,7 @@ pub struct Stamp {
     /// What the user calls this acquisition.
     pub label: Option<String>,
     /// Child processes started while the lock is held inherit the owner byte, and keep the lock
-    /// held after this process died.
+    /// held after this process died (Unix; without effect on Windows).
     pub inheritable: bool,
 }
 
@@ -296,6 +296,7 @@ impl<S: Sys> LockFile<S> {
         record.created_at = Some(self.clock().wall());
         record.monotonic = Some(self.clock().monotonic());
         record.kernel_lock = (stage.locked && claim).then_some(KernelLockClaim { device, inode });
+        record.seen_as = class;
         record.max_hold = match stamp.dialect {
             Dialect::Session { max_hold } => Some(max_hold),
             Dialect::RuntimeDeps => None,

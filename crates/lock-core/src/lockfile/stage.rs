@@ -134,10 +134,7 @@ impl<S: Sys> DirStage<S> {
 
     /// Takes the staged directory back.
     pub(super) fn discard(&self, lock: &LockFile<S>) {
-        let sys = lock.sys();
-        let owner = Place { dir: &self.dir.dir, name: OWNER_FILE.as_ref() };
         // As above: what stays is swept later.
-        let _ =
-            sys.remove(owner, &self.record.file).and_then(|()| sys.remove_dir(lock.at(&self.name)));
+        let _ = lock.clear(&self.dir, &self.name, &self.record.file, &self.record.facts);
     }
 }

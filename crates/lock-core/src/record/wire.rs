@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Dialect, Form, KernelLockClaim, LockRecord, MAX_LEN};
+use crate::filesystem::FsClass;
 use crate::identity::{BootId, OwnerId, OwnerKind, PidNamespace, StartTime, TimeOffset};
 
 /// The written form. Field order is the order of the keys in the file.
@@ -60,6 +61,8 @@ struct WireOwner<'a> {
     monotonic_ns: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kernel_lock: Option<WireKernelLock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reach: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -142,6 +145,7 @@ pub(super) fn to_bytes(record: &LockRecord, dialect: Dialect) -> Vec<u8> {
             kernel_lock: record
                 .kernel_lock
                 .map(|k| WireKernelLock { device: string(k.device), inode: string(k.inode) }),
+            reach: record.seen_as.reach(),
         },
     };
     // Strings and integers only: there is no map with a key that is not a string, and no
@@ -235,6 +239,10 @@ pub(super) fn parse(bytes: &[u8]) -> Option<LockRecord> {
                 inode: k.get("inode").and_then(integer)?,
             })
         }),
+        seen_as: match own.get("reach") {
+            None => FsClass::Local,
+            Some(word) => FsClass::from_reach(Some(word.as_str().unwrap_or(""))),
+        },
         names_boot: boot_id.is_some(),
     })
 }

@@ -23,6 +23,7 @@ fn a_lock_that_is_seen_is_claimed(
     assert!(guard.record().kernel_lock.is_some());
     let published = LockRecord::parse(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(published.kernel_lock, guard.record().kernel_lock);
+    assert_eq!(published.seen_as.reach(), class.reach());
     assert_eq!(sys.published.load(Ordering::Relaxed), 1);
     assert!(matches!(guard.release(), ReleaseOutcome::Released));
     assert!(names(dir.path()).is_empty());

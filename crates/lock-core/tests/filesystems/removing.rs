@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lock_core::filesystem::FsClass::Local;
-use lock_core::lockfile::ReleaseOutcome;
+use lock_core::filesystem::FsClass::{Local, Network};
+use lock_core::lockfile::{Attempt, ReleaseOutcome};
 use lock_core::{AcquireError, Acquisition, Request};
 
 use crate::setup::{acquired, directory_lock, leave, names, policy, stamp};
@@ -50,4 +50,18 @@ fn foreign_files_stay() {
     let tried = Acquisition::new(directory_lock(sys, path.clone()), request()).block(|_, _, _| {});
     assert!(matches!(tried, Err(AcquireError::Contended(_))), "{tried:?}");
     assert_eq!(std::fs::read(path.join("foreign")).unwrap(), b"theirs");
+}
+
+/// Neither a release nor an attempt that came too late leaves a directory, which nobody would
+/// sweep for a long time. What the file system keeps it removes by itself.
+#[test]
+fn nothing_stays_where_deleted_files_keep_a_name() {
+    let root = tempfile::tempdir().unwrap();
+    let sys = Pretended { keeps_deleted: true, ..Pretended::new(Network) };
+    let file = directory_lock(sys, root.path().join("root.lock"));
+    let guard = acquired(&file);
+    assert!(matches!(file.attempt(&stamp()).unwrap(), Attempt::Contended));
+    assert!(matches!(guard.release(), ReleaseOutcome::Released));
+    assert_eq!(names(root.path()), [".nfs"]);
+    assert!(root.path().join(".nfs").is_file());
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use lock_core::filesystem::{Filesystem, FsClass};
-use lock_core::lockfile::sys::{Access, At, Byte, Facts, Native, Sys};
+use lock_core::lockfile::sys::{Access, At, Byte, Facts, Native, Place, Sys};
 
 /// What a system without byte locks says.
 pub(crate) const WHY: &str = "no such locks on this system";
@@ -25,6 +25,8 @@ pub(crate) struct Pretended {
     pub(crate) no_rename_new: bool,
     /// Directories cannot be renamed (those of an overlay's lower layer).
     pub(crate) no_rename_dir: bool,
+    /// A file that is deleted while it is open gets another name beside it (NFS).
+    pub(crate) keeps_deleted: bool,
     /// No hard links (vfat, exfat).
     pub(crate) no_link: bool,
     /// A link is made, and reported as "exists": a retransmitted NFS request.
@@ -45,6 +47,7 @@ impl Pretended {
             no_unnamed: false,
             no_rename_new: false,
             no_rename_dir: false,
+            keeps_deleted: false,
             no_link: false,
             link_answers_twice: false,
             no_locks: false,
@@ -149,6 +152,10 @@ impl Sys for Pretended {
         Native.rename(from, to)
     }
     fn remove(&self, at: At<'_, Self>, file: &File) -> io::Result<()> {
+        if self.keeps_deleted {
+            let kept = at.name.with_file_name(".nfs");
+            return Native.rename(at, Place { dir: at.dir, name: &kept });
+        }
         Native.remove(at, file)
     }
     fn remove_link(&self, at: At<'_, Self>) -> io::Result<()> {

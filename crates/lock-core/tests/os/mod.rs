@@ -13,9 +13,14 @@ mod imp;
 #[path = "windows.rs"]
 mod imp;
 
+/// Commands for `lockctl` to run, and how they end.
+#[cfg_attr(unix, path = "command_unix.rs")]
+#[cfg_attr(windows, path = "command_windows.rs")]
+pub(crate) mod command;
+
 use std::path::Path;
 use std::process::Child;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use lock_core::lockfile::sys::{Facts, Native, Place, Sys};
 
@@ -24,9 +29,12 @@ pub(crate) use imp::{
     threads_named, watches_files,
 };
 
-/// How much smaller storms are here: starting a process costs fifty times as much on Windows, and
-/// more under Wine.
-pub(crate) const STORM_SCALE: f64 = if cfg!(windows) { 0.05 } else { 1.0 };
+/// How much smaller storms are here: starting a process and opening a file cost fifty times as much
+/// under Wine.
+pub(crate) const STORM_SCALE: f64 = if cfg!(windows) { 0.02 } else { 1.0 };
+
+/// The steps in which [`cpu_time`] counts.
+pub(crate) const CPU_STEP: Duration = Duration::from_millis(if cfg!(windows) { 16 } else { 0 });
 
 /// How many times longer than on Linux things take that the system does in its own time: a byte
 /// of a dead process that is given back, a thread that is started.
@@ -48,7 +56,43 @@ pub(crate) fn facts(path: &Path) -> Facts {
 
 /// `count` times the scale of storms here.
 pub(crate) fn scaled(count: usize) -> usize {
-    (count as f64 * STORM_SCALE).ceil() as usize
+    ((count as f64 * STORM_SCALE).ceil() as usize).max(5)
+}
+
+/// What is in a directory, sorted, when what is on its way out has gone: on Windows a name can
+/// outlive its file until the last who looks at it has closed it.
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let last = Instant::now() + Duration::from_millis(if cfg!(windows) { 1000 } else { 0 });
+    loop {
+        let entries = std::fs::read_dir(directory).expect("a directory").flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        let on_its_way =
+            names.iter().any(|name| name.ends_with("lock-tomb") || name.ends_with(".lock"));
+        if !on_its_way || Instant::now() >= last {
+            return names;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Makes a directory, also where one of this name was removed a moment ago.
+pub(crate) fn create_dir(path: &Path) {
+    let last = Instant::now() + Duration::from_millis(if cfg!(windows) { 2000 } else { 0 });
+    while let Err(error) = std::fs::create_dir(path) {
+        assert!(Instant::now() < last, "{}: {error}", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Ends the grace of a lock directory that is without an owner, where they are made in place: a
+/// death before the record is in leaves such a one, which others would have to wait for. The
+/// directories of the living look old then, too, and go: their makers make others.
+pub(crate) fn end_the_grace(lock_directory: &Path) {
+    if cfg!(windows) && !lock_directory.join("owner.json").exists() {
+        let _ = imp::set_modified(lock_directory, SystemTime::now() - Duration::from_secs(3600));
+    }
 }
 
 /// Sets when a file, a directory or a link itself was last changed.
@@ -59,11 +103,6 @@ pub(crate) fn set_modified(path: &Path, time: SystemTime) {
 /// Makes a file or a directory look as if it had been changed so long ago.
 pub(crate) fn make_old(path: &Path, age: Duration) {
     set_modified(path, SystemTime::now() - age);
-}
-
-/// The same for what may be gone meanwhile.
-pub(crate) fn try_make_old(path: &Path, age: Duration) -> bool {
-    imp::set_modified(path, SystemTime::now() - age).is_ok()
 }
 
 /// Ends whatever was started, with the test that started it.

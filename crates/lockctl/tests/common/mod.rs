@@ -2,19 +2,25 @@
 //! their test, and the commands that they hold a lock for.
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part of this")]
 
+#[path = "../../../lock-core/tests/os/mod.rs"]
+pub(crate) mod os;
 mod running;
+#[cfg(unix)]
+pub(crate) mod terminal;
+#[cfg(unix)]
+mod unix;
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lock_core::lockfile::sys::{Access, Byte, Native, Sys};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use serde_json::Value;
 
+pub(crate) use os::command;
 pub(crate) use running::{Holder, Running, waiter};
+#[cfg(unix)]
+pub(crate) use unix::{as_nobody, chmod, send, sh, state_of, stop};
 
 /// Longer than anything here takes, on any machine: whoever waits this long hangs.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -28,7 +34,8 @@ impl Place {
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
-        self.0.path().canonicalize().unwrap()
+        // As people write it: Windows has a longer form.
+        dunce::canonicalize(self.0.path()).unwrap()
     }
 
     pub(crate) fn at(&self, name: &str) -> PathBuf {
@@ -46,13 +53,7 @@ impl Place {
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        let name = |e: std::io::Result<std::fs::DirEntry>| e.unwrap().file_name();
-        let mut names: Vec<_> = std::fs::read_dir(self.dir())
-            .unwrap()
-            .map(|e| name(e).into_string().unwrap())
-            .collect();
-        names.sort();
-        names
+        os::names(&self.dir())
     }
 }
 
@@ -78,18 +79,14 @@ pub(crate) fn session(verb: &str, words: &[&str]) -> Command {
 }
 
 /// `lockctl session run <options…> FILE -- <command…>`.
-pub(crate) fn run(options: &[&str], file: &Path, command: &[&str]) -> Command {
+pub(crate) fn run<W: AsRef<std::ffi::OsStr>>(
+    options: &[&str],
+    file: &Path,
+    command: &[W],
+) -> Command {
     let mut run = session("run", options);
     run.arg(file).arg("--").args(command);
     run
-}
-
-/// A command line of the shell; `$LOCKCTL` is the tool.
-pub(crate) fn sh(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]);
-    clean(&mut command);
-    command
 }
 
 /// How a command ended, and what it said.
@@ -101,7 +98,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn of(output: &Output) -> Self {
+    fn of(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
@@ -120,48 +117,17 @@ impl Done {
 
 /// Runs a command to its end, with an empty stdin.
 pub(crate) fn done(command: Command) -> Done {
-    Done::of(&assert_cmd::Command::from_std(command).timeout(LONG).output().unwrap())
-}
-
-fn raw(pid: u32) -> Pid {
-    Pid::from_raw(pid.cast_signed()).unwrap()
-}
-
-pub(crate) fn send(pid: u32, signal: Signal) {
-    kill_process(raw(pid), signal).unwrap();
+    Done::of(running::output(command))
 }
 
 /// Whether a process ends within `time`. One that is not there has ended.
 pub(crate) fn ends(pid: u32, time: Duration) -> bool {
-    let Ok(pidfd) = pidfd_open(raw(pid), PidfdFlags::empty()) else { return true };
-    let mut end = [PollFd::new(&pidfd, PollFlags::IN)];
-    let last = Instant::now() + time;
-    loop {
-        let left = last.saturating_duration_since(Instant::now());
-        match poll(&mut end, Some(&Timespec::try_from(left).unwrap())) {
-            // assert_cmd handles SIGCHLD.
-            Err(rustix::io::Errno::INTR) => {}
-            ready => return ready.unwrap() > 0,
-        }
-    }
+    os::Process::of(pid).ends(time)
 }
 
-/// The state letter of a process.
-pub(crate) fn state_of(pid: u32) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat[stat.rfind(')')? + 2..].chars().next()
-}
-
-/// Stops a process, and waits until it is.
-pub(crate) fn stop(pid: u32) {
-    send(pid, Signal::STOP);
-    while state_of(pid) != Some('T') {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
+/// Which file is at a path.
 pub(crate) fn inode(path: &Path) -> u64 {
-    std::fs::symlink_metadata(path).unwrap().ino()
+    os::file_id(path)
 }
 
 pub(crate) fn record(lock: &Path) -> Value {
@@ -186,49 +152,34 @@ pub(crate) fn finding<'a>(report: &'a Value, source: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("no {source} in {report:#}"))["finding"].as_str().unwrap()
 }
 
-/// Removes a file as a user would, by hand.
-#[expect(clippy::disallowed_methods, reason = "a human and their `rm` ask no lock-core")]
-pub(crate) fn by_hand(path: &Path) {
-    std::fs::remove_file(path).unwrap();
+/// Puts something at a path that is no lock, or not a good one.
+pub(crate) fn make(what: &str, at: &Path) {
+    match what {
+        "directory" => std::fs::create_dir(at).unwrap(),
+        "empty" => std::fs::write(at, "").unwrap(),
+        "garbage" => std::fs::write(at, "}{\n").unwrap(),
+        "too long" => std::fs::write(at, " ".repeat(70_000)).unwrap(),
+        "bad pid" => std::fs::write(at, "{\"pid\": -1}\n").unwrap(),
+        #[cfg(unix)]
+        _ => unix::make(what, at),
+        #[cfg(not(unix))]
+        _ => panic!("no such thing here: {what}"),
+    }
 }
 
+/// Removes a file as a user would, by hand.
+pub(crate) use os::remove as by_hand;
+
 /// Replaces a file as an editor would.
-#[expect(clippy::disallowed_methods, reason = "a human and their `mv` ask no lock-core")]
 pub(crate) fn replace(path: &Path, by: &Path) {
-    std::fs::rename(by, path).unwrap();
+    os::rename_over(by, path);
 }
 
 /// Kills the tool and its command at once, and waits until both have let go of everything.
 #[track_caller]
 pub(crate) fn kill_both(holder: &Holder) {
-    kill_process_group(raw(holder.tool.pid()), Signal::KILL).unwrap();
+    holder.tool.kill_all();
     assert!(ends(holder.tool.pid(), LONG) && ends(holder.command, LONG));
-}
-
-pub(crate) fn chmod(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
-/// The tool, by a user who may not write everywhere, as root may. Opens up the place, and puts
-/// a copy of the tool there: where it was built others may have no access.
-pub(crate) fn as_nobody(place: &Place) -> Command {
-    let tool = place.at("lockctl");
-    if !tool.exists() {
-        // By another process: a descriptor of ours that is open for writing, inherited by a child
-        // that another thread forks meanwhile, would make the copy a "text file busy".
-        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_lockctl")).arg(&tool).status();
-        assert!(copied.unwrap().success());
-    }
-    chmod(&place.dir(), 0o755);
-    let mut command = if rustix::process::geteuid().is_root() {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&tool);
-        command
-    } else {
-        Command::new(&tool)
-    };
-    clean(&mut command);
-    command
 }
 
 /// A byte of a lock file, held by this process until dropped.

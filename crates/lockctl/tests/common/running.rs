@@ -1,15 +1,13 @@
 //! Processes beside the test: they cannot hang it, nor outlive it.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-
-use super::{LONG, ends, raw, run, send};
+use super::os::command;
+use super::{LONG, ends, run};
 
 /// A process group that runs beside the test, and ends with it.
 pub(crate) struct Running {
@@ -20,8 +18,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command
-            .process_group(0)
+        let mut child = command::in_a_group(&mut command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -35,19 +32,27 @@ impl Running {
         self.child.id()
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        send(self.pid(), signal);
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        super::send(self.pid(), signal);
+    }
+
+    /// Kills it alone, with SIGKILL or what comes next to it.
+    pub(crate) fn kill(&self) {
+        assert!(super::os::Process::of(self.pid()).kill(), "it is there");
+    }
+
+    /// Kills it and all that it started.
+    pub(crate) fn kill_all(&self) {
+        command::kill_group(&self.child);
     }
 
     /// Waits for the end of the process and leaves it as a zombie: its status, 128+N for
     /// signal N.
     #[track_caller]
     pub(crate) fn code(&self) -> i32 {
-        assert!(ends(self.pid(), LONG), "pid {} does not end", self.pid());
-        let pid = WaitId::Pid(raw(self.pid()));
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let status = waitid(pid, options).unwrap().unwrap();
-        status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap())
+        let status = command::status_of(&self.child, LONG);
+        status.unwrap_or_else(|| panic!("pid {} does not end", self.pid()))
     }
 
     /// Whether the process is still there, after giving it `time` to end.
@@ -62,10 +67,31 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The leader is at worst a zombie, or some of its group are left: the number is its own.
-        let _ = kill_process_group(raw(self.pid()), Signal::KILL);
+        self.kill_all();
         let _ = self.child.wait();
     }
+}
+
+/// Runs a command to its end, with an empty stdin.
+#[track_caller]
+pub(crate) fn output(mut command: Command) -> Output {
+    fn all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).unwrap();
+            bytes
+        })
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let out = all(child.stdout.take().unwrap());
+    let err = all(child.stderr.take().unwrap());
+    if command::status_of(&child, LONG).is_none() {
+        let _ = child.kill();
+        panic!("{command:?} does not end");
+    }
+    let status = child.wait().unwrap();
+    Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() }
 }
 
 /// What a process writes, line by line.
@@ -121,7 +147,7 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn start(options: &[&str], file: &Path) -> Self {
-        Self::by(run(options, file, &["sh", "-c", "echo $$; exec sleep 1000"]))
+        Self::by(run(options, file, &command::stays()))
     }
 
     /// A command line that runs such a command.
@@ -134,13 +160,17 @@ impl Holder {
     /// Lets the command end, and with it the tool.
     #[track_caller]
     pub(crate) fn end(self) {
-        send(self.command, Signal::TERM);
-        assert_eq!(self.tool.code(), 128 + 15);
+        command::let_go(self.command);
+        assert_eq!(self.tool.code(), command::LET_GO);
     }
 }
 
 /// A contender that has said that it waits.
-pub(crate) fn waiter(options: &[&str], file: &Path, command: &[&str]) -> Running {
+pub(crate) fn waiter<W: AsRef<std::ffi::OsStr>>(
+    options: &[&str],
+    file: &Path,
+    command: &[W],
+) -> Running {
     let waiter = Running::start(run(options, file, command));
     waiter.err.until("waiting for");
     waiter

@@ -26,21 +26,23 @@ pub(crate) fn once(root: &Path) {
 
 pub(crate) fn threads() {
     let root = Root::new();
+    let times = crate::os::scaled(150);
     std::thread::scope(|scope| {
         for thread in 0..4_u64 {
             let path = root.path();
             let seam = from_the_bottom(sluggish(0x9e37_79b9 * (thread + 1)));
-            scope.spawn(move || hammer_over(seam, &path, &format!("t{thread}"), 150));
+            scope.spawn(move || hammer_over(seam, &path, &format!("t{thread}"), times));
         }
     });
-    assert_eq!(root.check(|_| false), 600);
+    assert_eq!(root.check(|_| false), times * 4);
     root.lock().sweep(true).unwrap();
     root.assert_clean("after the storm");
 }
 
 pub(crate) fn planted() {
     let root = Root::new();
-    for round in 0..120 {
+    let rounds = crate::os::scaled(120);
+    for round in 0..rounds {
         let lock = root.lock_dir();
         Planted::plant_or_dead(round, &lock);
         std::thread::scope(|scope| {
@@ -51,7 +53,7 @@ pub(crate) fn planted() {
             }
         });
     }
-    assert_eq!(root.check(|_| false), 360);
+    assert_eq!(root.check(|_| false), rounds * 3);
     root.lock().sweep(true).unwrap();
     root.assert_clean("after the storm");
 }
@@ -198,6 +200,7 @@ pub(crate) fn foreign_files() {
 
 /// Somebody outside the protocol replaces the record between the check and the rename, on a
 /// system that renames by name.
+#[cfg(unix)]
 pub(crate) fn replaced_meanwhile() {
     let root = Root::new();
     let owner = root.lock_dir().join("owner.json");
@@ -219,6 +222,7 @@ pub(crate) fn replaced_meanwhile() {
     assert_eq!(left, [runtime_deps_lock::DEFAULT_LOCK_NAME]);
 }
 
+#[cfg(unix)]
 fn rename_over(new: &Path, owner: &Path) {
     std::fs::write(new, "theirs").unwrap();
     crate::os::rename_over(new, owner);

@@ -37,14 +37,14 @@ const TESTS: &[Test] = &[
     ("bottom_up_late_removal_of_an_empty_directory", bottom_up::successor_is_making_its_own),
     ("bottom_up_publication_into_an_emptied_directory", bottom_up::late_publication),
     ("bottom_up_foreign_files_stay", bottom_up::foreign_files),
-    ("bottom_up_puts_back_what_is_not_its_own", bottom_up::replaced_meanwhile),
     ("sweep_takes_only_what_nobody_owns", litter::only_what_nobody_owns),
     ("killed_at_random", crashes::at_random),
 ];
 
-/// Where directories can be renamed, and files linked.
+/// Where directories can be renamed and files linked, all by their names.
 #[cfg(unix)]
 const WITH_RENAMES: &[Test] = &[
+    ("bottom_up_puts_back_what_is_not_its_own", bottom_up::replaced_meanwhile),
     ("slow_path_in_threads", slow_path::threads),
     ("slow_path_in_processes", storm::slow_processes),
     ("sluggish_on_planted_directories", slow_path::planted),

@@ -62,8 +62,7 @@ impl Root {
 
     /// Checks that nothing of the protocol is left.
     pub(crate) fn assert_clean(&self, context: &str) {
-        let left: Vec<_> =
-            std::fs::read_dir(self.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let left = os::names(&self.path());
         assert!(left.is_empty(), "{context}: {left:?} is left");
     }
 }
@@ -132,7 +131,7 @@ impl Planted {
         match Self::ALL.get(round % (Self::ALL.len() + 1)) {
             Some(planted) => planted.plant(at),
             None => {
-                std::fs::create_dir(at).unwrap();
+                os::create_dir(at);
                 std::fs::write(at.join("owner.json"), DEAD).unwrap();
             }
         }
@@ -140,7 +139,7 @@ impl Planted {
 
     /// Puts it at the lock's path, an hour old: past its grace.
     pub(crate) fn plant(self, at: &Path) {
-        std::fs::create_dir(at).unwrap();
+        os::create_dir(at);
         let owner = at.join("owner.json");
         match self {
             Self::Ownerless => {}

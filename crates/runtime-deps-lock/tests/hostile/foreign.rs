@@ -33,8 +33,14 @@ fn foreign_files_in_a_stale_lock(#[case] record: Option<&str>) {
         assert_eq!(std::fs::read_to_string(notes).unwrap(), "mine");
     } else {
         // It is never renamed, and rmdir refuses it.
-        let error = acquired.unwrap_err();
+        let mut error = acquired.unwrap_err();
+        if record.is_some() {
+            // The record is gone, and what is left is a directory that names no owner.
+            root.age();
+            error = promptly(|| root.lock().acquire()).unwrap_err();
+        }
         assert!(error.to_string().contains("holds files that are not a lock"), "{error}");
+        let sweep = if record.is_some() { root.lock().sweep(true).unwrap() } else { sweep };
         assert!(sweep.locks[0].obstacle.is_some() && !sweep.locks[0].removed);
         assert_eq!(std::fs::read_to_string(root.dir().join("notes.txt")).unwrap(), "mine");
     }
@@ -120,7 +126,10 @@ fn openclaw_between_its_mkdir_and_its_write() {
             rounds += 1;
         }
         stop.store(true, Ordering::Relaxed);
-        assert!(rounds > 20, "OpenClaw hardly ever got the lock: {rounds} times");
+        assert!(
+            rounds > 20 / u64::from(os::PATIENCE),
+            "OpenClaw hardly ever got the lock: {rounds} times"
+        );
     });
 }
 

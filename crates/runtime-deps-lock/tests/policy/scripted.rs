@@ -105,15 +105,17 @@ impl World {
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
-        self.root.path().canonicalize().unwrap().join(runtime_deps_lock::DEFAULT_LOCK_NAME)
+        dunce::canonicalize(self.root.path()).unwrap().join(runtime_deps_lock::DEFAULT_LOCK_NAME)
     }
 
     pub(crate) fn owner_file(&self) -> PathBuf {
         self.dir().join("owner.json")
     }
 
-    /// The lock directory, with a record in it if there is one.
-    pub(crate) fn with_record(self, record: Option<&str>) -> Self {
+    /// The lock directory, with a record of the origin in it if there is one. Such a record is
+    /// taken for one of this system, so this process must be, too.
+    pub(crate) fn with_record(mut self, record: Option<&str>) -> Self {
+        self.here.kind = OwnerKind::from_name(std::env::consts::OS);
         std::fs::create_dir(self.dir()).unwrap();
         if let Some(record) = record {
             std::fs::write(self.owner_file(), record).unwrap();
@@ -128,7 +130,9 @@ impl World {
         record.monotonic = Some(Duration::from_secs(1));
         change(&mut record);
         let record = String::from_utf8(record.to_bytes(Dialect::RuntimeDeps)).unwrap();
-        self.with_record(Some(&record))
+        let kind = self.here.kind.clone();
+        let world = self.with_record(Some(&record));
+        Self { here: OwnerId { kind, ..world.here.clone() }, ..world }
     }
 
     /// Sets the times of the directory and, if given, of the record.

@@ -13,7 +13,7 @@ use crate::mutant::Altered;
 use crate::os;
 use crate::support::{Arena, Terms, acquire, lock_over, now, quiet};
 
-const MAX_HOLD: Duration = Duration::from_millis(200);
+const MAX_HOLD: Duration = Duration::from_millis(500);
 
 /// One release fails, one lock is inside a write section, one meets a busy contender: the others
 /// are served on time, and these as soon as it can be done.
@@ -55,20 +55,20 @@ pub(crate) fn several(given: &Given) {
         assert!(!writing.is_held());
         late(busy.lost().wait(millis(2000)), "the busy one");
         late(stuck.lost().wait(millis(2000)), "the stuck one");
-        eventually(millis(100), "the plain one goes", || !plain.path().exists());
+        eventually(millis(2000), "the plain one goes", || !plain.path().exists());
         let gone = now() - began;
         assert!(gone >= MAX_HOLD, "it went too early: {gone:?}");
         say(&format!("watchdog::several_guards: let go {gone:?} after the record's time"));
-        eventually(millis(100), "the owner byte goes", || !owner_byte_is_held(stuck.path()));
+        eventually(millis(2000), "the owner byte goes", || !owner_byte_is_held(stuck.path()));
         assert!(owner_byte_is_held(busy.path()), "somebody is at work on it");
         drop(byte);
-        eventually(millis(200), "the busy one goes", || !busy.path().exists());
+        eventually(millis(2000), "the busy one goes", || !busy.path().exists());
         let (wrote, again) = writer.join().expect("no panic");
         (began, wrote, again)
     });
     assert!(wrote - began > MAX_HOLD * 2 - millis(50));
     assert!(matches!(again, Err(SectionError::Lost)), "{again:?}");
-    eventually(millis(200), "the writing one goes", || !writing.path().exists());
+    eventually(millis(2000), "the writing one goes", || !writing.path().exists());
     for (path, text) in [
         (plain.path(), "held longer than promised: let go path="),
         (writing.path(), "held longer than promised: let go path="),
@@ -77,10 +77,10 @@ pub(crate) fn several(given: &Given) {
     ] {
         let lines = || log.lines(&path.display().to_string());
         // It is logged right after the file went.
-        eventually(millis(500), "a warning", || !lines().is_empty());
+        eventually(millis(2000), "a warning", || !lines().is_empty());
         let lines = lines();
         let one = lines.len() == 1 && lines[0].contains(text) && lines[0].contains("WARN");
-        let limits = lines[0].contains("held=") && lines[0].contains(r#"max="200ms""#);
+        let limits = lines[0].contains("held=") && lines[0].contains(r#"max="500ms""#);
         assert!(one && limits, "{lines:?}");
     }
     // Whoever releases is told the outcome; it is not logged besides.
@@ -113,13 +113,16 @@ pub(crate) fn idler(given: &Given) {
     let session = given.path("session");
     for round in 0..2 {
         let guard = hold(&session, Duration::from_secs(300));
-        eventually(millis(500), "a watchdog", || watchdogs().is_none_or(|n| n == 1));
+        eventually(millis(2000), "a watchdog", || watchdogs().is_none_or(|n| n == 1));
         std::thread::sleep(millis(200));
         let before = os::cpu_time();
         let seconds = if round == 0 { 5 } else { 1 };
         std::thread::sleep(Duration::from_secs(seconds));
         let spent = os::cpu_time() - before;
-        assert!(spent < millis(10), "{spent:?} of CPU to hold a lock for {seconds} s");
+        assert!(
+            spent < millis(10) + os::CPU_STEP,
+            "{spent:?} of CPU to hold a lock for {seconds} s"
+        );
         say(&format!("watchdog::idle: {spent:?} of CPU to hold a lock for {seconds} s"));
         let released = Instant::now();
         drop(guard);

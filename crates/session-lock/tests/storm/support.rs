@@ -17,7 +17,7 @@ use crate::os;
 pub(crate) fn scaled(count: u32) -> u32 {
     let scale =
         std::env::var("STORM_SCALE").ok().and_then(|s| s.parse().ok()).unwrap_or(os::STORM_SCALE);
-    (f64::from(count) * f64::max(scale, 0.0)).ceil().max(1.0) as u32
+    (f64::from(count) * f64::max(scale, 0.0)).ceil().max(f64::from(count.min(3))) as u32
 }
 
 /// Ends the whole program, and with it every actor, when something hangs.
@@ -60,7 +60,7 @@ impl Arena {
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.path().canonicalize().expect("it is there")
+        dunce::canonicalize(self.dir.path()).expect("it is there")
     }
 
     pub(crate) fn session(&self) -> PathBuf {
@@ -73,11 +73,8 @@ impl Arena {
 
     /// The names in it beside the session file.
     pub(crate) fn leftovers(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.path()).expect("it is there");
-        let mut names: Vec<_> =
-            names.map(|e| e.expect("readable").file_name().to_string_lossy().into()).collect();
+        let mut names = os::names(&self.path());
         names.retain(|name| name != "chat.jsonl");
-        names.sort();
         names
     }
 }

@@ -49,16 +49,19 @@ pub(crate) fn owner(pid: u32, ticks: u64) -> OwnerId {
 
 /// Sees the processes it was told of, and no others.
 #[derive(Debug)]
-pub(crate) struct Scripted(BTreeMap<u32, u64>);
+pub(crate) struct Scripted {
+    processes: BTreeMap<u32, u64>,
+    kind: OwnerKind,
+}
 
 impl OwnerIdentity for Scripted {
     fn this_process(&self) -> OwnerId {
-        owner(OWN, OWN_START)
+        OwnerId { kind: self.kind.clone(), ..owner(OWN, OWN_START) }
     }
 
     fn observe(&self, recorded: &OwnerId, _here: &OwnerId) -> Observed {
         let mut seen = Observed::nothing("scripted");
-        match self.0.get(&recorded.pid) {
+        match self.processes.get(&recorded.pid) {
             Some(&ticks) => {
                 seen.process = Process::Running;
                 seen.start = owner(recorded.pid, ticks).start;
@@ -106,16 +109,22 @@ pub(crate) struct Bench {
 impl Bench {
     /// On which the process [`OTHER`] runs.
     pub(crate) fn new() -> Self {
-        Self::where_run(&[(OWN, OWN_START), (OTHER, OTHER_START)])
+        Self::of(OwnerKind::Linux)
     }
 
-    pub(crate) fn where_run(processes: &[(u32, u64)]) -> Self {
+    /// The same for records of the origin, which are taken for ones of this very system.
+    pub(crate) fn native() -> Self {
+        Self::of(OwnerKind::from_name(std::env::consts::OS))
+    }
+
+    fn of(kind: OwnerKind) -> Self {
+        let processes = BTreeMap::from([(OWN, OWN_START), (OTHER, OTHER_START)]);
         let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap();
         Self {
             // Beside the build: more often a disk than the system's directory for such files.
             dir: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
             clock: Arc::new(FakeClock(Mutex::new((now, Duration::from_secs(10_000))))),
-            identity: Arc::new(Scripted(processes.iter().copied().collect())),
+            identity: Arc::new(Scripted { processes, kind }),
         }
     }
 
@@ -149,12 +158,12 @@ impl Bench {
     }
 
     pub(crate) fn lock_path(&self) -> PathBuf {
-        self.dir().canonicalize().unwrap().join("chat.jsonl.lock")
+        dunce::canonicalize(self.dir()).unwrap().join("chat.jsonl.lock")
     }
 
     /// Writes a lock file by hand, changed so long ago.
     pub(crate) fn plant(&self, name: &str, content: &str, age: Duration) -> PathBuf {
-        let path = self.dir().canonicalize().unwrap().join(name);
+        let path = dunce::canonicalize(self.dir()).unwrap().join(name);
         fs::write(&path, content).unwrap();
         self.age(&path, age);
         path

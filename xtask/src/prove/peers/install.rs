@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::list::From;
-use crate::tools::{root, run};
+use crate::tools::{has_program, root, run};
 
 const PIP: &str = "filelock==4.2.11";
 const NPM: [&str; 2] = ["proper-lockfile@4.1.2", "@bybrave/proper-lockfile2@5.0.0"];
@@ -29,11 +29,10 @@ pub(super) fn script(name: &str) -> Result<PathBuf> {
 /// What is not there, in words.
 pub(super) fn missing(from: From) -> Option<&'static str> {
     let has = |name: &str| program(name).is_ok_and(|path| path.exists());
-    let runs = |name: &str| Command::new(name).arg("--version").output().is_ok();
     let there = match from {
         From::Here => true,
-        From::Node => runs("node"),
-        From::Npm => runs("node") && has("node/node_modules/@bybrave/proper-lockfile2"),
+        From::Node => has_program("node"),
+        From::Npm => has_program("node") && has("node/node_modules/@bybrave/proper-lockfile2"),
         From::Pip => has("python/installed"),
         From::Crates => has("crates/target/release/crates"),
     };

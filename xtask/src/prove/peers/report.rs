@@ -74,11 +74,14 @@ pub(super) fn print(rows: &[Row], json: bool, markdown: Option<&Path>) -> Result
         "peer", "version", "rounds", "two holders", "(control)", "nobody", "without", "takeover"
     );
     for row in rows {
-        let note = match (&row.not_run, &row.error) {
-            (Some(why), _) => format!("not run ({why})"),
-            (None, Some(why)) => format!("stopped: {why}"),
-            (None, None) if row.lost > 0 => format!("lost {} times", row.lost),
-            (None, None) => row
+        if let Some(why) = &row.not_run {
+            eprintln!("{:<20} not run ({why})", row.peer);
+            continue;
+        }
+        let note = match &row.error {
+            Some(why) => format!("stopped: {why}"),
+            None if row.lost > 0 => format!("lost {} times", row.lost),
+            None => row
                 .why_without
                 .iter()
                 .map(|(why, times)| format!("{times} × {why:.80}"))

@@ -30,7 +30,7 @@ pub(super) struct Expected {
 /// One kernel, one lock domain, survives a reboot.
 pub(super) const LOCAL: Expected = Expected {
     same_view: "kept out",
-    other_view: "kept out, 10 of 10",
+    other_view: "kept out, in turn",
     living: "alive (lock held)",
     clock: "nothing",
     crash: "at once",
@@ -52,4 +52,31 @@ pub(super) const ONE_LOWER: Expected = Expected {
     living: "alive (lock free)",
     dead: "dead (dead-pid) / dead (lock-released), taken",
     ..LOCAL
+};
+
+/// Another boot id may be another machine's, and a free byte proves nothing. A client whose power
+/// is cut leaves the names that NFS gives to deleted files: the stages of locks that were held.
+pub(super) const NFS: Expected = Expected {
+    dead: "dead (dead-pid), taken",
+    rebooted: "unverifiable (boot different), waits",
+    recent: "record, waits or empty, taken or nothing, taken",
+    left: "nothing or NFS's own names",
+    ..LOCAL
+};
+
+/// Two mounts do not see each other's locks.
+pub(super) const NFS_NOLOCK: Expected =
+    Expected { living: "alive (lock held) / alive (lock free)", ..NFS };
+
+/// The server's own view is of a local file system, where a free byte proves release; but the owner
+/// said that it saw NFS, so another boot id proves no reboot.
+pub(super) const NFS_SERVER: Expected =
+    Expected { dead: "dead (dead-pid) / dead (lock-released), taken", ..NFS };
+
+/// Locks are seen by nobody, so none is claimed; the host sees a local directory.
+pub(super) const NINEP: Expected = Expected {
+    other_view: "kept out, in turn, as is the host",
+    living: "alive (lock free)",
+    left: "nothing",
+    ..NFS
 };

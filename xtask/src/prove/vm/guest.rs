@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::image::Image;
 use super::scenario::Scenario;
-use crate::tools::say;
+use crate::tools::quietly;
 
 /// How long a guest may say nothing. Its longest sleep is 31 s.
 const SILENCE: Duration = Duration::from_secs(150);
@@ -20,6 +20,8 @@ pub(super) struct Machine<'a> {
     pub(super) image: &'a Image,
     pub(super) directory: &'a Path,
     pub(super) disks: &'a [(&'static str, PathBuf)],
+    /// How often each of two processes takes a lock.
+    pub(super) turns: u32,
 }
 
 /// Ends the guest, whatever happens here.
@@ -36,12 +38,17 @@ impl Drop for Power {
 impl Machine<'_> {
     /// Boots, lets the phase's script run to its end, and cuts the power: what the guest has not
     /// handed to its disks by then is lost. Answers what it told.
-    pub(super) fn run(&self, phase: &str) -> Result<String> {
+    ///
+    /// `meanwhile` is called just before, and answers what else is to be told.
+    pub(super) fn run(
+        &self,
+        phase: &str,
+        meanwhile: impl FnOnce() -> Result<String>,
+    ) -> Result<String> {
         let console = self.directory.join(format!("{phase}.console"));
         let told = self.directory.join(format!("{phase}.told"));
         fs::write(&told, "")?;
         let mut command = self.command(phase, &console, &told);
-        say(&command);
         let started = Instant::now();
         let mut power = Power(command.stdin(Stdio::null()).spawn().context("cannot start QEMU")?);
         let (mut seen, mut news) = (0, Instant::now());
@@ -59,8 +66,9 @@ impl Machine<'_> {
                 (seen, news) = (lines, Instant::now());
             }
             let why = if text.lines().any(|line| line == "done") {
+                let more = meanwhile()?;
                 eprintln!("  {:>4} s: the power is cut", started.elapsed().as_secs());
-                return Ok(text);
+                return Ok(text + &more);
             } else if let Some(status) = ended {
                 format!("the guest ended by itself ({status})")
             } else if news.elapsed() > SILENCE {
@@ -79,7 +87,9 @@ impl Machine<'_> {
         command.arg("-no-reboot").arg("-m").arg(self.scenario.memory_mb.to_string());
         command.arg("-kernel").arg(&self.image.kernel);
         command.arg("-initrd").arg(&self.image.initramfs);
-        command.arg("-append").arg(format!("console=ttyS0 quiet panic=-1 phase={phase}"));
+        command
+            .arg("-append")
+            .arg(format!("console=ttyS0 quiet panic=-1 phase={phase} turns={}", self.turns));
         command.arg("-serial").arg(format!("file:{}", file(console)));
         command.arg("-serial").arg(format!("file:{}", file(told)));
         for (kind, image) in self.disks {
@@ -104,8 +114,8 @@ fn tail(file: &Path) -> String {
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
-/// Makes a sparse disk with a file system on it. `None`: there is nothing that could make it.
+/// Makes a sparse disk with a file system on it.
 pub(super) fn make_disk(mkfs: &str, file: &Path) -> Result<()> {
     fs::File::create(file)?.set_len(512 << 20)?;
-    crate::tools::run(Command::new(mkfs).arg(file))
+    quietly(Command::new(mkfs).arg(file))
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::packages::Packages;
 use super::scenario::{Row, Scenario};
-use crate::tools::{run, say};
+use crate::tools::quietly;
 
 /// A kernel, and what it boots into.
 pub(super) struct Image {
@@ -36,7 +36,7 @@ pub(super) fn build(
     fs::create_dir_all(&root)?;
     for package in scenario.packages {
         let files = packages.tree(package);
-        run(Command::new("cp").arg("-a").arg(files.join(".")).arg(&root))?;
+        quietly(Command::new("cp").arg("-a").arg(files.join(".")).arg(&root))?;
     }
     // Where a distribution has /bin, /sbin and /lib as links into /usr, its packages do not know.
     fs::create_dir_all(root.join("bin"))?;
@@ -47,11 +47,10 @@ pub(super) fn build(
     }
     fs::write(root.join("mounts.sh"), scenario.mounts)?;
     fs::write(root.join("rows"), rows.iter().map(|row| line(row)).collect::<String>())?;
-    run(Command::new("chmod").arg("755").arg(root.join("init")))?;
+    quietly(Command::new("chmod").arg("755").arg(root.join("init")))?;
     let kernel = modules(scenario, packages, &root)?;
     let initramfs = directory.join("initramfs.cpio");
     pack(&packages.busybox(), &root, &initramfs)?;
-    fs::remove_dir_all(&root)?;
     Ok(Image { kernel, initramfs })
 }
 
@@ -68,7 +67,9 @@ fn modules(scenario: &Scenario, packages: &Packages, root: &Path) -> Result<Path
     let version = fs::read_dir(&versions)?.next().context("a kernel without modules")??.file_name();
     let from = versions.join(&version);
     if !from.join("modules.dep").exists() {
-        run(Command::new(packages.busybox()).arg("depmod").arg("-b").arg(&files).arg(&version))?;
+        quietly(
+            Command::new(packages.busybox()).arg("depmod").arg("-b").arg(&files).arg(&version),
+        )?;
     }
     let to = root.join("lib/modules").join(&version);
     fs::create_dir_all(&to)?;
@@ -108,7 +109,6 @@ fn pack(busybox: &Path, root: &Path, to: &Path) -> Result<()> {
     let names = find.stdout.take().context("find has no output")?;
     let mut cpio = Command::new(busybox);
     cpio.args(["cpio", "-0", "-o", "-H", "newc"]).current_dir(root);
-    say(&cpio);
     let packed = cpio.stdin(names).stdout(fs::File::create(to)?).stderr(Stdio::null()).status()?;
     if !(find.wait()?.success() && packed.success()) {
         bail!("the guest's files cannot be packed");

@@ -5,8 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::empty;
 use super::scenario::Scenario;
-use crate::tools::{as_root, has_program, run};
+use crate::tools::{as_root, has_program, quietly, run};
 
 const BUSYBOX: &str = "busybox-static";
 
@@ -78,18 +79,17 @@ impl Packages {
         if done.is_dir() {
             return Ok(());
         }
-        let fresh = self.cache.join("fresh");
-        let _ = std::fs::remove_dir_all(&fresh);
-        std::fs::create_dir_all(&fresh)?;
-        run(Command::new("apt-get").args(["download", "-qq", package]).current_dir(&fresh))
+        eprintln!("  fetching {package}");
+        let fresh = empty(&self.cache.join("fresh"))?;
+        quietly(Command::new("apt-get").args(["download", package]).current_dir(&fresh))
             .with_context(|| format!("{package} cannot be had; try --install"))?;
         let file = std::fs::read_dir(&fresh)?
             .find_map(|entry| Some(entry.ok()?.path()))
             .with_context(|| format!("{package} was not downloaded"))?;
         let unpacked = fresh.join("tree");
-        run(Command::new("dpkg").arg("-x").arg(&file).arg(&unpacked))?;
-        std::fs::rename(&unpacked, &done)?;
-        Ok(std::fs::remove_dir_all(&fresh)?)
+        quietly(Command::new("dpkg").arg("-x").arg(&file).arg(&unpacked))?;
+        // Whole, or not at all.
+        quietly(Command::new("mv").arg("-T").arg(&unpacked).arg(&done))
     }
 }
 

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::observe::{Answers, Domain, QUESTIONS, Told, expected, fits};
+use super::answers::{Answers, NO_ANSWER, QUESTIONS, expected, fits};
 use super::scenario::Row;
+use super::told::{Domain, Told};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Cell {
@@ -67,6 +68,11 @@ impl Report {
     pub(super) fn deviations(&self) -> Vec<String> {
         let mut all = self.failures.clone();
         for line in &self.lines {
+            let silent = |cell: &Cell| cell.answer.as_ref().is_some_and(|a| a.contains(NO_ANSWER));
+            if line.cells.iter().all(silent) {
+                all.push(format!("{} ({}): no answers", line.filesystem, line.domain));
+                continue;
+            }
             for cell in &line.cells {
                 if let Some(answer) = &cell.answer
                     && !fits(answer, cell.expected)
@@ -166,4 +172,70 @@ fn cells(row: &Row, answers: [Option<String>; QUESTIONS.len()]) -> Vec<Cell> {
         .zip(answers)
         .map(|((question, expected), answer)| Cell { question, expected, answer })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prove::vm::scenario::SCENARIOS;
+
+    /// What a guest tells if everything is as it should be on the first row.
+    const TOLD: &str = "\
+mark told
+try held-view ext4 session 75 110 lockctl: session file locked
+try held-other ext4 session 75 110
+inspect living view session [{\"path\": \"/m/ext4/locks/ext4-living.jsonl.lock\", \
+\"verdict\": \"alive\", \"reasons\": [], \"decision\": \"wait\", \"evidence\": \
+[{\"source\": \"kernel-lock\", \"finding\": \"held\"}]}]
+count ext4 session 6 of 6
+waiter ext4 session 120
+left ext4 session
+done
+";
+
+    fn deviations(told: &str) -> Vec<String> {
+        let mut all = Told::default();
+        all.add(told);
+        let mut report = Report::default();
+        report.add(&SCENARIOS[0].rows[0], &all);
+        all.failures.into_iter().for_each(|failure| report.fail(failure));
+        report.deviations()
+    }
+
+    #[test]
+    fn what_was_not_answered_deviates() {
+        let all = deviations(TOLD);
+        assert!(!all.iter().any(|d| d.contains("a second process")), "{all:?}");
+        assert!(
+            all.iter()
+                .any(|d| d
+                    .starts_with("ext4 (session), a living owner: alive (lock held) / no answer")),
+            "{all:?}"
+        );
+        assert!(all.contains(&"ext4 (deps): no answers".to_owned()), "{all:?}");
+        assert_eq!(deviations("done\n").len(), 2);
+    }
+
+    #[test]
+    fn a_theft_a_lost_update_and_a_failure_deviate() {
+        for (right, wrong, seen) in [
+            ("held-view ext4 session 75", "held-view ext4 session 0", "NOT KEPT OUT"),
+            ("6 of 6", "5 of 6", "5 of 6"),
+            ("session 120", "session 20000", "after 20000 ms"),
+            ("mark told", "failed to mount", "failed to mount"),
+            ("left ext4 session", "left ext4 session /m/x", "/m/x"),
+        ] {
+            assert!(!deviations(TOLD).iter().any(|d| d.contains(seen)));
+            let told = TOLD.replace(right, wrong);
+            assert!(deviations(&told).iter().any(|d| d.contains(seen)), "{seen}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_run_is_no_pass() {
+        let mut report = Report::default();
+        report.not_run(&SCENARIOS[0].rows[0], "no QEMU");
+        assert_eq!((report.answered(), report.gaps()), (0, vec!["ext4: no QEMU".to_owned()]));
+        assert!(report.table().contains("| not run "), "{}", report.table());
+    }
 }

@@ -1,6 +1,7 @@
 //! What is run: kernels, disks, mounts and the rows of the table, as data.
 
 use super::expected::{self, Expected};
+use super::told::Domain;
 
 /// A virtual machine that is booted, cut off from power, and booted again.
 pub(super) struct Scenario {
@@ -63,7 +64,9 @@ const fn local(kind: &'static str, view: &'static str, other: &'static str) -> R
 }
 
 /// In the order in which they are run.
-pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+pub(super) const SCENARIOS: &[Scenario] = &[LOCAL, NFS, NINEP];
+
+const LOCAL: Scenario = Scenario {
     name: "local",
     short: true,
     kernel: "cloud-amd64",
@@ -120,9 +123,130 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
             expected: &expected::ONE_LOWER,
         },
     ],
-}];
+};
+
+const fn remote(
+    name: &'static str,
+    about: &'static str,
+    view: &'static str,
+    other: &'static str,
+    expected: &'static Expected,
+) -> Row {
+    Row { name, about, disk: Some("ext4"), hold: view, view, other, one_directory: true, expected }
+}
+
+const NFS: Scenario = Scenario {
+    name: "nfs",
+    short: false,
+    kernel: "cloud-amd64",
+    // The server's and the client's programs, and the libraries that they load.
+    packages: &[
+        "nfs-kernel-server",
+        "nfs-common",
+        "rpcbind",
+        "netbase",
+        "libtirpc-common",
+        "libtirpc3",
+        "libwrap0",
+        "libnsl2",
+        "libnfsidmap1",
+        "libc6",
+        "libblkid1",
+        "libuuid1",
+        "libcap2",
+        "libevent-core-2.1-7",
+        "libsqlite3-0",
+        "libmount1",
+        "libselinux1",
+        "libpcre2-8-0",
+        "libsystemd0",
+        "libgcrypt20",
+        "libgpg-error0",
+        "liblz4-1",
+        "liblzma5",
+        "libzstd1",
+        "libgssapi-krb5-2",
+        "libkrb5-3",
+        "libk5crypto3",
+        "libkrb5support0",
+        "libcom-err2",
+        "libkeyutils1",
+    ],
+    modules: &["virtio_pci", "virtio_blk", "nfsd", "nfs", "nfsv3", "nfsv4"],
+    memory_mb: 768,
+    disks: &[disk("ext4", "mkfs.ext4", "e2fsprogs")],
+    tags: &[],
+    mounts: include_str!("../../../vm/nfs.sh"),
+    rows: &[
+        remote(
+            "NFS 4.2",
+            "two mounts of one export",
+            "/m/v4/four",
+            "/m/v4.again/four",
+            &expected::NFS,
+        ),
+        remote(
+            "NFS 3",
+            "two mounts of one export",
+            "/m/v3/three",
+            "/m/v3.again/three",
+            &expected::NFS,
+        ),
+        remote(
+            "NFS 3 nolock",
+            "two mounts of one export",
+            "/m/nolock/nolock",
+            "/m/nolock.again/nolock",
+            &expected::NFS_NOLOCK,
+        ),
+        remote(
+            "NFS 3 and 4.2",
+            "one export mounted as either",
+            "/m/v3/mixed",
+            "/m/v4/mixed",
+            &expected::NFS,
+        ),
+        remote(
+            "NFS 4.2 and ext4",
+            "a mount, and the server's own directory",
+            "/m/v4/server",
+            "/srv/server",
+            &expected::NFS_SERVER,
+        ),
+    ],
+};
+
+const NINEP: Scenario = Scenario {
+    name: "9p",
+    short: false,
+    kernel: "amd64",
+    packages: &[],
+    modules: &["virtio_pci", "9p", "9pnet_virtio"],
+    memory_mb: 768,
+    disks: &[],
+    tags: &["one", "two"],
+    mounts: include_str!("../../../vm/ninep.sh"),
+    rows: &[Row {
+        disk: None,
+        ..remote(
+            "9p",
+            "one directory of the host, shared twice",
+            "/m/one/locks",
+            "/m/two/locks",
+            &expected::NINEP,
+        )
+    }],
+};
 
 impl Row {
+    /// What a trial locks, in the row's directory.
+    pub(super) fn target(&self, domain: Domain, trial: &str) -> String {
+        match domain {
+            Domain::Session => format!("{}-{trial}.jsonl", self.key()),
+            Domain::Deps => format!("{}-{trial}", self.key()),
+        }
+    }
+
     /// Its name in the scripts and in file names.
     pub(super) fn key(&self) -> String {
         self.name.replace([' ', ',', '.'], "")

@@ -18,11 +18,13 @@
 pub(crate) mod calls;
 pub(crate) mod paths;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::windows::fs::{FileExt, MetadataExt};
+use std::os::windows::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,8 +38,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::{Access, At, Byte, Facts, FileKind, Place, Sys};
 use crate::cleanup::{Paths, Slot};
-use crate::filesystem::Filesystem;
+use crate::filesystem::{Filesystem, FsClass};
 use crate::lockfile::litter;
+use calls::Goes;
 use paths::Wide;
 
 /// This machine's own files.
@@ -49,6 +52,9 @@ pub struct Native;
 pub struct Dir(Option<(PathBuf, Facts)>);
 
 static ROOT: Dir = Dir(None);
+
+/// The classes of the file systems that were met.
+static KNOWN: Mutex<BTreeMap<u64, FsClass>> = Mutex::new(BTreeMap::new());
 
 impl Dir {
     fn join(&self, name: &Path) -> PathBuf {
@@ -65,11 +71,12 @@ impl Dir {
 /// does not share deleting, a directory whose removal waits for its last handle, a name whose
 /// change was reported before it was complete.
 const TRIES: u32 = 8;
+const FIRST_NAP: Duration = Duration::from_micros(250);
 
 impl Native {
     /// Repeats what fails with a code that passes: 31 ms in all.
     fn patiently<T>(self, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        let mut nap = Duration::from_micros(250);
+        let mut nap = FIRST_NAP;
         for _ in 1..TRIES {
             match call() {
                 Err(e) if is_passing(&e) => self.sleep(nap),
@@ -87,9 +94,10 @@ impl Native {
 
     /// Deletes a name that is in nobody's way. Through a handle of its own: the name goes when
     /// that is closed, even if others stay open.
-    fn delete(self, at: At<'_, Self>, may_be: impl Fn(FileKind) -> bool) -> io::Result<()> {
+    fn delete(self, at: At<'_, Self>, may_be: impl Fn(FileKind) -> bool) -> io::Result<Goes> {
         let file = self.open_for(at, DELETE | FILE_READ_ATTRIBUTES)?;
-        if !may_be(self.facts(&file)?.kind) {
+        let (kind, _) = calls::describe(&file).map_err(classified)?;
+        if !may_be(kind) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.patiently(|| calls::delete(&file))
@@ -172,18 +180,9 @@ impl Sys for Native {
     }
 
     fn facts(&self, file: &File) -> io::Result<Facts> {
-        let metadata = file.metadata().map_err(classified)?;
+        let (kind, changed) = calls::describe(file).map_err(classified)?;
         let (device, inode) = calls::identity(file).map_err(classified)?;
-        let kind = if !calls::is_on_disk(file) {
-            FileKind::Other
-        } else if metadata.is_symlink() {
-            FileKind::Symlink
-        } else if metadata.is_dir() {
-            FileKind::Directory
-        } else {
-            FileKind::Regular
-        };
-        Ok(Facts { kind, device, inode, modified: timestamp(metadata.last_write_time()) })
+        Ok(Facts { kind, device, inode, modified: timestamp(changed) })
     }
 
     fn stat(&self, at: At<'_, Self>) -> io::Result<Facts> {
@@ -281,7 +280,7 @@ impl Sys for Native {
     fn remove(&self, at: At<'_, Self>, file: &File) -> io::Result<()> {
         let is_litter = at.name.file_name().is_some_and(litter::is_litter);
         if is_litter {
-            return self.delete(at, |kind| kind == FileKind::Regular);
+            return self.delete(at, |kind| kind == FileKind::Regular).map(drop);
         }
         let tombstone = litter::tombstone_name(self, at.name);
         let tombstone = Place { dir: at.dir, name: &tombstone };
@@ -298,7 +297,7 @@ impl Sys for Native {
     }
 
     fn remove_link(&self, at: At<'_, Self>) -> io::Result<()> {
-        self.delete(at, |kind| kind != FileKind::Directory)
+        self.delete(at, |kind| kind != FileKind::Directory).map(drop)
     }
 
     fn create_dir(&self, at: At<'_, Self>) -> io::Result<()> {
@@ -331,11 +330,27 @@ impl Sys for Native {
     }
 
     fn remove_dir(&self, at: At<'_, Self>) -> io::Result<()> {
-        self.delete(at, |kind| kind == FileKind::Directory)
+        let goes = self.delete(at, |kind| kind == FileKind::Directory)?;
+        let mut nap = FIRST_NAP;
+        // It cannot be renamed out of the way first. But all who open a lock directory do so for
+        // one look, and what they have open has no content to be lost.
+        for _ in 0..TRIES {
+            if goes == Goes::AtOnce || !self.is_taken(at) {
+                break;
+            }
+            self.sleep(nap);
+            nap *= 2;
+        }
+        Ok(())
     }
 
     fn filesystem(&self, file: &File) -> Filesystem {
-        calls::filesystem(file).unwrap_or_else(|_| Filesystem::unknown())
+        calls::filesystem(file).unwrap_or_else(Filesystem::unknown)
+    }
+
+    fn filesystem_of_new(&self, file: &File, facts: &Facts) -> FsClass {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        *known.entry(facts.device).or_insert_with(|| self.filesystem(file).class)
     }
 
     fn dir_filesystem(&self, dir: &Dir) -> Filesystem {

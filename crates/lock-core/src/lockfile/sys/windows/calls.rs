@@ -8,7 +8,8 @@ use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 
 use windows_sys::Wdk::Storage::FileSystem::{
-    FileFsDeviceInformation, NtQueryVolumeInformationFile,
+    FS_INFORMATION_CLASS, FileFsAttributeInformation, FileFsDeviceInformation,
+    NtQueryVolumeInformationFile,
 };
 use windows_sys::Wdk::System::SystemServices::{FILE_FS_DEVICE_INFORMATION, FILE_REMOTE_DEVICE};
 use windows_sys::Win32::Foundation::{
@@ -16,22 +17,23 @@ use windows_sys::Win32::Foundation::{
     HANDLE, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_CREATION_DISPOSITION,
-    FILE_DISPOSITION_FLAG_DELETE, FILE_DISPOSITION_FLAG_IGNORE_READONLY_ATTRIBUTE,
-    FILE_DISPOSITION_FLAG_POSIX_SEMANTICS, FILE_DISPOSITION_INFO, FILE_DISPOSITION_INFO_EX,
-    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_ID_INFO,
-    FILE_INFO_BY_HANDLE_CLASS, FILE_RENAME_INFO, FILE_SHARE_DELETE, FILE_SHARE_READ,
-    FILE_SHARE_WRITE, FILE_TYPE_DISK, FileDispositionInfo, FileDispositionInfoEx, FileIdInfo,
-    FileRenameInfo, GetFileInformationByHandle, GetFileInformationByHandleEx, GetFileType,
-    GetVolumeInformationByHandleW, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx,
-    SetFileInformationByHandle, UnlockFileEx,
+    BY_HANDLE_FILE_INFORMATION, CreateFileW, FILE_ATTRIBUTE_DIRECTORY,
+    FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO, FILE_BASIC_INFO,
+    FILE_CREATION_DISPOSITION, FILE_DISPOSITION_FLAG_DELETE,
+    FILE_DISPOSITION_FLAG_IGNORE_READONLY_ATTRIBUTE, FILE_DISPOSITION_FLAG_POSIX_SEMANTICS,
+    FILE_DISPOSITION_INFO, FILE_DISPOSITION_INFO_EX, FILE_FLAG_BACKUP_SEMANTICS,
+    FILE_FLAG_OPEN_REPARSE_POINT, FILE_ID_INFO, FILE_INFO_BY_HANDLE_CLASS, FILE_RENAME_INFO,
+    FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TYPE_DISK, FileAttributeTagInfo,
+    FileBasicInfo, FileDispositionInfo, FileDispositionInfoEx, FileIdInfo, FileRenameInfo,
+    GetFileInformationByHandle, GetFileInformationByHandleEx, GetFileType, LOCKFILE_EXCLUSIVE_LOCK,
+    LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, SetFileInformationByHandle, UnlockFileEx,
 };
 use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, OVERLAPPED};
 use windows_sys::Win32::System::Ioctl::{
     FILE_DEVICE_NETWORK_FILE_SYSTEM, FILE_DEVICE_VIRTUAL_DISK,
 };
 
-use super::super::Byte;
+use super::super::{Byte, FileKind};
 use super::paths::Wide;
 use crate::filesystem::{Disk, Filesystem};
 
@@ -147,9 +149,17 @@ pub(crate) fn rename_new(file: &impl AsHandle, to: &RenameTo) -> io::Result<()> 
     check(unsafe { SetFileInformationByHandle(raw(file), FileRenameInfo, info, to.len) })
 }
 
-/// Deletes what is open, once this handle is closed, even if others are not. Where the system
-/// or the file system cannot do that (before Windows 10, FAT), once the last is.
-pub(crate) fn delete(file: &impl AsHandle) -> io::Result<()> {
+/// When the name of a deleted file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goes {
+    /// When the handle that it was deleted by is closed.
+    AtOnce,
+    /// When the last handle is: before Windows 10, on FAT, under Wine 8.
+    WithTheLastHandle,
+}
+
+/// Deletes what is open. The handle needs the right to.
+pub(crate) fn delete(file: &impl AsHandle) -> io::Result<Goes> {
     let flags = FILE_DISPOSITION_FLAG_DELETE
         | FILE_DISPOSITION_FLAG_POSIX_SEMANTICS
         | FILE_DISPOSITION_FLAG_IGNORE_READONLY_ATTRIBUTE;
@@ -157,8 +167,9 @@ pub(crate) fn delete(file: &impl AsHandle) -> io::Result<()> {
     match set(file, FileDispositionInfoEx, &at_once) {
         Err(e) if is_unknown(&e) => {
             set(file, FileDispositionInfo, &FILE_DISPOSITION_INFO { DeleteFile: true })
+                .map(|()| Goes::WithTheLastHandle)
         }
-        done => done,
+        done => done.map(|()| Goes::AtOnce),
     }
 }
 
@@ -175,16 +186,46 @@ fn set<T>(file: &impl AsHandle, class: FILE_INFO_BY_HANDLE_CLASS, info: &T) -> i
     check(unsafe { SetFileInformationByHandle(raw(file), class, info, len) })
 }
 
+fn get<T: Default>(file: &impl AsHandle, class: FILE_INFO_BY_HANDLE_CLASS) -> io::Result<T> {
+    let mut info = T::default();
+    let (place, len) = ((&raw mut info).cast(), size_of::<T>() as u32);
+    // SAFETY: the handle is open; `place` is that long, and any bytes are a valid value of the
+    // plain structs that this is called for.
+    check(unsafe { GetFileInformationByHandleEx(raw(file), class, place, len) })?;
+    Ok(info)
+}
+
+/// What a file is and when it last changed, in 100 ns steps since 1601.
+pub(crate) fn describe(file: &impl AsHandle) -> io::Result<(FileKind, u64)> {
+    // SAFETY: the handle is open.
+    if unsafe { GetFileType(raw(file)) } != FILE_TYPE_DISK {
+        return Ok((FileKind::Other, 0));
+    }
+    let basic: FILE_BASIC_INFO = get(file, FileBasicInfo)?;
+    let attributes = basic.FileAttributes;
+    // Not every reparse point is a link: cloud and deduplicated files are, too.
+    let is_link = attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 && {
+        let tag: FILE_ATTRIBUTE_TAG_INFO = get(file, FileAttributeTagInfo)?;
+        tag.ReparseTag & NAME_SURROGATE != 0
+    };
+    let kind = match attributes & FILE_ATTRIBUTE_DIRECTORY {
+        _ if is_link => FileKind::Symlink,
+        0 => FileKind::Regular,
+        _ => FileKind::Directory,
+    };
+    Ok((kind, basic.LastWriteTime.cast_unsigned()))
+}
+
+/// `IsReparseTagNameSurrogate`: it stands for another name (symbolic links, junctions).
+const NAME_SURROGATE: u32 = 0x2000_0000;
+
 /// Volume and file, as numbers to compare.
 ///
 /// Of the 128 bits of a file id NTFS uses 64. ReFS uses the others as well, for the directory; they
 /// are mixed in so that equal low halves do not meet.
 pub(crate) fn identity(file: &impl AsHandle) -> io::Result<(u64, u64)> {
-    let mut id = FILE_ID_INFO::default();
-    let (place, len) = ((&raw mut id).cast(), size_of::<FILE_ID_INFO>() as u32);
-    // SAFETY: the handle is open; `place` is a FILE_ID_INFO of that length.
-    match check(unsafe { GetFileInformationByHandleEx(raw(file), FileIdInfo, place, len) }) {
-        Ok(()) => {
+    match get::<FILE_ID_INFO>(file, FileIdInfo) {
+        Ok(id) => {
             let id128 = u128::from_le_bytes(id.FileId.Identifier);
             let (high, low) = ((id128 >> 64) as u64, id128 as u64);
             let folded = low.wrapping_add(high.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -201,50 +242,46 @@ pub(crate) fn identity(file: &impl AsHandle) -> io::Result<(u64, u64)> {
     Ok((short.dwVolumeSerialNumber.into(), index))
 }
 
-/// Whether it is a file or a directory, and no pipe, console or device.
-pub(crate) fn is_on_disk(file: &impl AsHandle) -> bool {
-    // SAFETY: the handle is open.
-    unsafe { GetFileType(raw(file)) == FILE_TYPE_DISK }
+/// The file system of what is open.
+pub(crate) fn filesystem(file: &impl AsHandle) -> Option<Filesystem> {
+    let volume: Named = ask_volume(file, FileFsAttributeInformation)?;
+    let len = (volume.length / 2) as usize;
+    let name = String::from_utf16_lossy(volume.name.get(..len)?);
+    Some(Filesystem::classify_windows(&name, disk(file)))
 }
 
-/// The file system of what is open.
-pub(crate) fn filesystem(file: &impl AsHandle) -> io::Result<Filesystem> {
-    let mut name = [0_u16; 64];
-    let none = ptr::null_mut::<u32>();
-    // SAFETY: the handle is open; `name` has room for that many units; the rest is not asked for.
-    check(unsafe {
-        GetVolumeInformationByHandleW(
-            raw(file),
-            ptr::null_mut(),
-            0,
-            none,
-            none,
-            none,
-            name.as_mut_ptr(),
-            name.len() as u32,
-        )
-    })?;
-    let len = name.iter().position(|&unit| unit == 0).unwrap_or(name.len());
-    Ok(Filesystem::classify_windows(&String::from_utf16_lossy(&name[..len]), disk(file)))
+/// `FILE_FS_ATTRIBUTE_INFORMATION` with room for its name.
+#[repr(C)]
+struct Named {
+    _attributes: u32,
+    _longest_component: i32,
+    length: u32,
+    name: [u16; 64],
+}
+
+impl Default for Named {
+    fn default() -> Self {
+        Self { _attributes: 0, _longest_component: 0, length: 0, name: [0; 64] }
+    }
+}
+
+fn ask_volume<T: Default>(file: &impl AsHandle, class: FS_INFORMATION_CLASS) -> Option<T> {
+    let mut info = T::default();
+    let mut status = IO_STATUS_BLOCK::default();
+    let (place, len) = ((&raw mut info).cast(), size_of::<T>() as u32);
+    // SAFETY: the handle is open; `place` is that long, and any bytes are a valid value of the
+    // plain structs that this is called for.
+    let answer =
+        unsafe { NtQueryVolumeInformationFile(raw(file), &raw mut status, place, len, class) };
+    (answer == 0).then_some(info)
 }
 
 /// What the volume is on. `GetDriveType` asks the same, but by a path.
 fn disk(file: &impl AsHandle) -> Disk {
-    let mut device = FILE_FS_DEVICE_INFORMATION::default();
-    let mut status = IO_STATUS_BLOCK::default();
-    // SAFETY: the handle is open; both places are valid for the answer of that length.
-    let answer = unsafe {
-        NtQueryVolumeInformationFile(
-            raw(file),
-            &raw mut status,
-            (&raw mut device).cast(),
-            size_of::<FILE_FS_DEVICE_INFORMATION>() as u32,
-            FileFsDeviceInformation,
-        )
-    };
-    if answer != 0 {
+    let Some(device) = ask_volume::<FILE_FS_DEVICE_INFORMATION>(file, FileFsDeviceInformation)
+    else {
         return Disk::Unknown;
-    }
+    };
     let remote = device.Characteristics & FILE_REMOTE_DEVICE != 0;
     match device.DeviceType {
         _ if remote => Disk::Remote,
