@@ -1,5 +1,6 @@
 //! The proofs: what the locks promise, shown by more than unit tests. Each prints what it explored,
-//! and fails loudly. The long setting is the default; `--short` is what every change has to pass.
+//! and fails loudly. The long setting is the default; `--short` is what every change has to pass (`sim` is short unless
+//! told to be `--long`).
 
 #[cfg(target_os = "linux")]
 mod actors;
@@ -18,10 +19,6 @@ mod identity;
 mod namespaces;
 #[cfg(target_os = "linux")]
 mod peers;
-#[cfg(target_os = "linux")]
-mod peers;
-mod sim;
-mod sim;
 mod sim;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -68,7 +65,8 @@ pub(crate) enum Proof {
 
 /// What every change has to pass.
 pub(crate) fn everyday() -> Result<()> {
-    fuzz::run(&fuzz::Options::short())
+    fuzz::run(&fuzz::Options::short())?;
+    sim::run(&sim::Args::default())
 }
 
 pub(crate) fn run(proof: Proof) -> Result<()> {
