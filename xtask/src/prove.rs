@@ -1,6 +1,6 @@
 //! The proofs: what the locks promise, shown by more than unit tests. Each prints what it explored,
-//! and fails loudly. The long setting is the default; `--short` is what every change has to pass (`sim` is short unless
-//! told to be `--long`).
+//! and fails loudly. The long setting is the default; `--short` is what every change has to pass.
+//! (`sim` is short unless it is told to be `--long`.)
 
 #[cfg(target_os = "linux")]
 mod actors;
