@@ -46,12 +46,6 @@ pub(crate) struct Options {
     json: bool,
 }
 
-impl Options {
-    pub(crate) fn short() -> Self {
-        Self { short: true, ..Self::default() }
-    }
-}
-
 /// Everything that reads bytes of others, but the tool itself.
 const TARGETS: &[Target] = &[
     record::TARGET,
