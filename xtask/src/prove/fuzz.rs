@@ -27,7 +27,7 @@ use clap::Args;
 use engine::Target;
 use report::Row;
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct Options {
     /// What every change has to pass: 30 s instead of 5 min.
     #[arg(long)]
