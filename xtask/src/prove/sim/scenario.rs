@@ -92,8 +92,6 @@ pub(crate) struct Scenario {
     pub(crate) promises: bool,
     /// Preemptions in the short run, where not all schedules are explored.
     pub(crate) short: Option<u8>,
-    /// Only in the long run.
-    pub(crate) long_only: bool,
 }
 
 impl Scenario {

@@ -30,7 +30,6 @@ const FILE: Scenario = Scenario {
     budget: CRASHES,
     promises: true,
     short: None,
-    long_only: false,
 };
 const DIRECTORY: Scenario = Scenario { layout: Layout::Directory, promises: false, ..FILE };
 
@@ -47,12 +46,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "file-2", processes: &[ONE, ONE], ..FILE },
     Scenario { name: "file-again", processes: &[TWICE, ONE], short: Some(2), ..FILE },
     Scenario { name: "file-3", processes: &[ONE, ONE, ONE], short: Some(1), ..FILE },
-    Scenario {
-        name: "file-stale-2",
-        processes: &[&[DiesHolding], ONE, ONE],
-        short: Some(2),
-        ..FILE
-    },
+    Scenario { name: "file-stale-2", processes: &[&[DiesHolding], ONE, ONE], ..FILE },
     Scenario {
         name: "file-stale-3",
         processes: &[&[DiesHolding], ONE, ONE, ONE],
@@ -122,7 +116,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "file-openclaw",
         processes: &[&[OpenClaw], &[OpenClaw], ONE],
         budget: NOTHING,
-        short: Some(3),
         ..FILE
     },
     Scenario {
@@ -146,7 +139,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         short: Some(3),
         ..DIRECTORY
     },
-    Scenario { name: "dir-2", processes: &[ONE, ONE], short: Some(3), ..DIRECTORY },
+    Scenario { name: "dir-2", processes: &[ONE, ONE], ..DIRECTORY },
     Scenario {
         name: "dir-stale-2",
         processes: &[&[DiesHolding], ONE, ONE],
@@ -214,7 +207,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "dir-stopped",
         processes: &[ONE, ONE],
         budget: Budget { stops: 1, ..NOTHING },
-        short: Some(2),
         ..DIRECTORY
     },
 ];
