@@ -34,13 +34,15 @@ pub(crate) enum Proof {
     /// The real protocol over a simulated machine: every interleaving of a few processes, and
     /// many of more, with crashes, pauses and failing calls; broken protocols must be caught.
     Sim(sim::Args),
-    /// A process is killed at every system call of the protocol; the next one is not kept waiting.
+    /// A process is killed before every system call; the next one is not kept waiting. Long unless
+    /// `--short`.
     #[cfg(target_os = "linux")]
     Crash(crash::Options),
     /// Processes in several pid namespaces on one directory, killed, stopped, forked and replaced.
+    /// Long unless `--short`.
     #[cfg(target_os = "linux")]
     Chaos(chaos::Options),
-    /// Who owns a lock, in every scenario that is known to deceive.
+    /// Who owns a lock, in every scenario that is known to deceive. Long unless `--short`.
     #[cfg(target_os = "linux")]
     Identity(identity::Options),
     /// One of a proof's processes: this program, started by itself.
@@ -62,6 +64,12 @@ pub(crate) enum Proof {
 
 /// What every change has to pass.
 pub(crate) fn everyday() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        crash::run(&crash::Options::short())?;
+        chaos::run(&chaos::Options::short())?;
+        identity::run(&identity::Options::short())?;
+    }
     fuzz::run(&fuzz::Options::short())
 }
 
