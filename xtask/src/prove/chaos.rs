@@ -44,13 +44,6 @@ pub(crate) struct Options {
     mutant: bool,
 }
 
-impl Options {
-    pub(super) fn short() -> Self {
-        let (namespaces, processes) = (NAMESPACES, PROCESSES);
-        Self { short: true, seconds: None, namespaces, processes, seed: None, mutant: false }
-    }
-}
-
 const NAMESPACES: usize = 3;
 const PROCESSES: usize = 4;
 /// A round starts in an empty directory, and ends with everybody gone.

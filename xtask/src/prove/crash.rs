@@ -33,12 +33,6 @@ pub(crate) struct Options {
     short: bool,
 }
 
-impl Options {
-    pub(super) fn short() -> Self {
-        Self { short: true }
-    }
-}
-
 pub(crate) fn act(role: &str, given: &Given) -> Result<()> {
     victim::act(role, given)
 }

@@ -38,12 +38,6 @@ pub(crate) struct Options {
     only: Vec<String>,
 }
 
-impl Options {
-    pub(super) fn short() -> Self {
-        Self { short: true, only: Vec::new() }
-    }
-}
-
 pub(crate) fn act(role: &str, given: &Given) -> Result<()> {
     match role {
         "scenario" => {
