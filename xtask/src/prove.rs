@@ -1,6 +1,5 @@
 //! The proofs: what the locks promise, shown by more than unit tests. Each prints what it explored,
 //! and fails loudly. The long setting is the default; `--short` is what every change has to pass.
-//! (`sim` is short unless it is told to be `--long`.)
 
 #[cfg(target_os = "linux")]
 mod actors;
@@ -28,6 +27,8 @@ mod vm;
 
 use anyhow::Result;
 use clap::Subcommand;
+
+use crate::tools;
 
 /// The proofs.
 #[derive(Debug, Subcommand)]
@@ -63,10 +64,24 @@ pub(crate) enum Proof {
     Vm(vm::Options),
 }
 
-/// What every change has to pass.
+/// What every change has to pass. Each in a process of its own: some fork, trace, and count what
+/// they left open.
+const EVERYDAY: &[&[&str]] = &[
+    &["sim", "--short"],
+    &["crash", "--short"],
+    &["chaos", "--short"],
+    &["identity", "--short"],
+    &["fuzz", "--short"],
+    &["vm", "--short", "--install"],
+];
+
 pub(crate) fn everyday() -> Result<()> {
-    fuzz::run(&fuzz::Options::short())?;
-    sim::run(&sim::Args::default())
+    let this = std::env::current_exe()?;
+    for proof in EVERYDAY {
+        eprintln!();
+        tools::run(tools::with_default_signals(this.as_os_str()).arg("prove").args(*proof))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn run(proof: Proof) -> Result<()> {

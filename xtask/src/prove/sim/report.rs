@@ -14,9 +14,10 @@ use super::scenario::{CROWDS, SCENARIOS, Scenario};
 /// What to explore.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Every schedule of every scenario, and many more random ones: takes an hour or more.
+    /// Schedules up to a bound where there are too many, and fewer random ones: a minute or two.
+    /// Otherwise every schedule of every scenario, which takes an hour or more.
     #[arg(long)]
-    long: bool,
+    short: bool,
     /// The first seed of the random walks.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -26,6 +27,12 @@ pub(crate) struct Args {
     /// Only the scenarios with this in their names, and no mutants.
     #[arg(long)]
     only: Option<String>,
+}
+
+impl Args {
+    pub(crate) fn short() -> Self {
+        Self { short: true, ..Self::default() }
+    }
 }
 
 /// How many random walks through each crowd.
@@ -46,14 +53,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .iter()
         .filter(wanted)
         .map(|scenario| Job {
-            scenario: scenario.within(if args.long { None } else { scenario.short }),
+            scenario: scenario.within(if args.short { scenario.short } else { None }),
             mutant: None,
             walks: None,
         })
         .chain(CROWDS.iter().filter(wanted).map(|crowd| Job {
             scenario: crowd.clone(),
             mutant: None,
-            walks: Some((args.seed, if args.long { LONG_WALKS } else { WALKS })),
+            walks: Some((args.seed, if args.short { WALKS } else { LONG_WALKS })),
         }))
         .chain(Mutant::ALL.iter().filter(|_| args.only.is_none()).map(|&mutant| Job {
             scenario: named(mutant.ground()).clone(),
