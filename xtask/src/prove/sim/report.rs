@@ -12,7 +12,7 @@ use super::run::Runner;
 use super::scenario::{CROWDS, SCENARIOS, Scenario};
 
 /// What to explore.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Schedules up to a bound where there are too many, and fewer random ones: a minute or two.
     /// Otherwise every schedule of every scenario, which takes an hour or more.
@@ -27,12 +27,6 @@ pub(crate) struct Args {
     /// Only the scenarios with this in their names, and no mutants.
     #[arg(long)]
     only: Option<String>,
-}
-
-impl Args {
-    pub(crate) fn short() -> Self {
-        Self { short: true, ..Self::default() }
-    }
 }
 
 /// How many random walks through each crowd.
