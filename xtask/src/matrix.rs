@@ -3,6 +3,7 @@
 mod build;
 mod install;
 mod legs;
+mod prefixes;
 mod qemu;
 mod report;
 mod wine;

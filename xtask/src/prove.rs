@@ -28,19 +28,23 @@ mod vm;
 use anyhow::Result;
 use clap::Subcommand;
 
+use crate::tools;
+
 /// The proofs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Proof {
     /// The real protocol over a simulated machine: every interleaving of a few processes, and
     /// many of more, with crashes, pauses and failing calls; broken protocols must be caught.
     Sim(sim::Args),
-    /// A process is killed at every system call of the protocol; the next one is not kept waiting.
+    /// A process is killed before every system call; the next one is not kept waiting. Long unless
+    /// `--short`.
     #[cfg(target_os = "linux")]
     Crash(crash::Options),
     /// Processes in several pid namespaces on one directory, killed, stopped, forked and replaced.
+    /// Long unless `--short`.
     #[cfg(target_os = "linux")]
     Chaos(chaos::Options),
-    /// Who owns a lock, in every scenario that is known to deceive.
+    /// Who owns a lock, in every scenario that is known to deceive. Long unless `--short`.
     #[cfg(target_os = "linux")]
     Identity(identity::Options),
     /// One of a proof's processes: this program, started by itself.
@@ -60,9 +64,24 @@ pub(crate) enum Proof {
     Vm(vm::Options),
 }
 
-/// What every change has to pass.
+/// What every change has to pass. Each in a process of its own: some fork, trace, and count what
+/// they left open.
+const EVERYDAY: &[&[&str]] = &[
+    &["sim", "--short"],
+    &["crash", "--short"],
+    &["chaos", "--short"],
+    &["identity", "--short"],
+    &["fuzz", "--short"],
+    &["vm", "--short", "--install"],
+];
+
 pub(crate) fn everyday() -> Result<()> {
-    fuzz::run(&fuzz::Options::short())
+    let this = std::env::current_exe()?;
+    for proof in EVERYDAY {
+        eprintln!();
+        tools::run(tools::with_default_signals(this.as_os_str()).arg("prove").args(*proof))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn run(proof: Proof) -> Result<()> {

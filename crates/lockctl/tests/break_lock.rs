@@ -154,7 +154,9 @@ fn a_holder_that_is_writing() {
     let writer = HeldByte::take(&place.lock(), Byte::Binding);
     let busy = break_it(&["--yes"], &place.file()).expect(1);
     let writers = format!("(pid {})", std::process::id());
-    assert!(busy.err.contains(&writers), "{writers}: {}", busy.err);
+    // Where the system tells who holds a byte.
+    let told = busy.err.contains(&writers);
+    assert!(told || !cfg!(target_os = "linux"), "{writers}: {}", busy.err);
     drop(writer);
     assert!(place.lock().exists());
     break_it(&["--yes"], &place.file()).expect(0);

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 /// A lock that the policy would reclaim: a record of the origin, whose pid is nobody's.
 const DEAD: &str = "{\"pid\": 4194304, \"createdAt\": \"2026-01-01T00:00:00Z\"}\n";
+/// Long enough for a command to start.
+const PROMISE: &str = if cfg!(windows) { "3s" } else { "300ms" };
 const STAGE: &str = ".01234567-0123456789abcdef.lock-stage";
 
 fn doctor(options: &[&str], places: &[PathBuf]) -> Done {
@@ -100,9 +102,9 @@ fn stale_locks_are_found_sorted_and_removed_on_request() {
 #[test]
 fn an_overdue_holder_is_left() {
     let place = Place::new();
-    let holder = Holder::start(&["--max-hold", "300ms"], &place.file());
+    let holder = Holder::start(&["--max-hold", PROMISE], &place.file());
     assert!(os::Process::of(holder.tool.pid()).stop());
-    std::thread::sleep(Duration::from_millis(400));
+    std::thread::sleep(Duration::from_millis(400) * os::PATIENCE);
     let report = common::inspected(&place.file());
     assert_eq!(report["reasons"], json!(["hold-exceeded"]));
     let found = doctor(&["--json", "--fix"], &[place.dir()]).expect(0).json();

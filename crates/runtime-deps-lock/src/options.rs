@@ -59,7 +59,8 @@ impl DepsOptions {
     }
 
     /// Lets child processes started while the lock is held inherit it: it stays held until
-    /// the last of them is gone, even if this process is killed (Unix).
+    /// the last of them is gone, even if this process is killed. On Unix: Windows lets no child
+    /// inherit a byte lock, and a job that ends with this process takes its place there.
     ///
     /// How far the lock travels is up to the programs. Measured with npm 11 on node 20: npm, the
     /// shell of an install script and the node process in it all have the descriptor, which is

@@ -123,7 +123,8 @@ impl SessionOptions {
     }
 
     /// Lets child processes started while the lock is held inherit it: it stays held until
-    /// the last of them is gone, even if this process is killed (Unix).
+    /// the last of them is gone, even if this process is killed. On Unix: Windows lets no child
+    /// inherit a byte lock, and a job that ends with this process takes its place there.
     pub fn inheritable(self, inheritable: bool) -> Self {
         Self { inheritable, ..self }
     }

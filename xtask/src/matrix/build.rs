@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::install::version;
 use super::legs::{Leg, Run, Scenario, Way, oldest_rust};
 use super::report::Tally;
-use super::{qemu, wine, workshop};
+use super::{prefixes, qemu, wine, workshop};
 use crate::tools::{cargo, say, status, with_default_signals};
 
 /// What a scenario has to tell besides its outcome.
@@ -59,6 +59,10 @@ pub(super) fn run(leg: &Leg, scenario: Scenario, host: &str) -> Result<(Option<S
         Scenario::Tests => {
             let way = leg.ways.iter().find(|way| way.host == host).context("no way to run")?;
             test(way, &target)
+        }
+        Scenario::Prefixes => {
+            let (why, tally) = prefixes::check()?;
+            Ok((why, Built { tests: Some(tally), how: version(Run::Wine) }))
         }
         Scenario::Msrv => {
             let mut words = vec!["check", "--all-features", "--locked"];

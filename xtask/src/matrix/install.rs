@@ -26,6 +26,13 @@ impl Needs {
                 Some(way) => Ok(Self { programs: way.programs, ..needs }),
                 None => Err(format!("{} does not run on {host}", leg.about)),
             },
+            Scenario::Prefixes => {
+                let way = leg.ways.iter().find(|way| way.host == host && way.run == Run::Wine);
+                match way {
+                    Some(way) => Ok(Self { programs: way.programs, ..needs }),
+                    None => Err("Wine runs on Linux, and Windows has one pid space".to_owned()),
+                }
+            }
             Scenario::Compile if !cfg!(unix) => {
                 Err("the linker that links nothing is a shell script".to_owned())
             }

@@ -21,6 +21,8 @@ pub(crate) enum Scenario {
     Compile,
     /// Every test, run.
     Tests,
+    /// Two of Wine's prefixes and their host, with one directory of locks.
+    Prefixes,
     /// The libraries build with the oldest supported compiler.
     Msrv,
     /// The libraries build without features, and with each feature alone.
@@ -35,6 +37,7 @@ impl Scenario {
             Self::Clippy => "clippy",
             Self::Compile => "compile tests",
             Self::Tests => "tests",
+            Self::Prefixes => "two prefixes",
             Self::Msrv => "oldest Rust",
             Self::Features => "features",
             Self::Docs => "docs",
@@ -83,6 +86,10 @@ const LINUX: &str = "x86_64-unknown-linux-gnu";
 const STRACE: (&str, &str) = ("strace", "strace");
 
 const RUN: &[Scenario] = &[Scenario::Clippy, Scenario::Compile, Scenario::Tests];
+
+/// And what only an emulated Windows can show.
+const RUN_AND_PREFIXES: &[Scenario] =
+    &[Scenario::Clippy, Scenario::Compile, Scenario::Tests, Scenario::Prefixes];
 
 const fn directly(host: &'static str) -> Way {
     Way { host, run: Run::Directly, programs: &[], env: &[], left_out: &[] }
@@ -165,7 +172,7 @@ pub(crate) static LEGS: &[Leg] = &[
         name: "windows-gnu",
         about: "Windows, x86_64, MinGW",
         target: Some("x86_64-pc-windows-gnu"),
-        scenarios: RUN,
+        scenarios: RUN_AND_PREFIXES,
         ways: &[
             directly("x86_64-pc-windows-gnu"),
             Way {

@@ -17,8 +17,17 @@ pub(super) struct Session {
 impl Session {
     /// Starts Wine, and makes `command` use it as cargo's runner.
     pub(super) fn start(command: &mut Command) -> Result<Self> {
-        let workshop = workshop()?;
-        let session = Self { prefix: workshop.join("wine") };
+        let session = Self::open("wine")?;
+        for (name, value) in session.environment() {
+            command.env(name, value);
+        }
+        command.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine");
+        Ok(session)
+    }
+
+    /// Starts Wine in a prefix of this name.
+    pub(super) fn open(prefix: &str) -> Result<Self> {
+        let session = Self { prefix: workshop()?.join(prefix) };
         // The stand-in is copied into the system directory: tests that clear the environment
         // need it too.
         let system32 = session.prefix.join("drive_c/windows/system32");
@@ -28,18 +37,22 @@ impl Session {
         build_stand_in(&system32.join("bcryptprimitives.dll"))?;
         // Persistent, or each test starts and awaits a server of its own.
         run(session.command("wineserver").arg("--persistent"))?;
-        for (name, value) in session.environment() {
-            command.env(name, value);
-        }
-        command.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine");
         Ok(session)
+    }
+
+    /// Ends every process of it, and starts it again.
+    pub(super) fn restart(&self) -> Result<()> {
+        run(self.command("wineserver").arg("--kill"))?;
+        run(self.command("wineserver").arg("--wait"))?;
+        run(self.command("wineserver").arg("--persistent"))
     }
 
     fn environment(&self) -> [(&'static str, PathBuf); 2] {
         [("WINEPREFIX", self.prefix.clone()), ("WINEDEBUG", "-all".into())]
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// A program of Wine's, in this prefix.
+    pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.envs(self.environment());
         command

@@ -31,10 +31,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "S")]
     seconds: Option<u64>,
     /// In how many pid namespaces.
-    #[arg(long, value_name = "M", default_value_t = 3)]
+    #[arg(long, value_name = "M", default_value_t = NAMESPACES)]
     namespaces: usize,
     /// How many processes in each.
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = PROCESSES)]
     processes: usize,
     /// Repeats the choices of an earlier run. When they happen is the kernel's choice.
     #[arg(long, value_name = "SEED")]
@@ -44,6 +44,8 @@ pub(crate) struct Options {
     mutant: bool,
 }
 
+const NAMESPACES: usize = 3;
+const PROCESSES: usize = 4;
 /// A round starts in an empty directory, and ends with everybody gone.
 const ROUND: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_secs(6);
@@ -59,6 +61,7 @@ pub(crate) fn act(role: &str, given: &Given) -> Result<()> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    ensure!(options.namespaces > 0 && options.processes > 0, "nobody is there");
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed} (--seed {seed} repeats the choices, not the moments)");
     let mut dice = fastrand::Rng::with_seed(seed);

@@ -27,7 +27,7 @@ use clap::Args;
 use engine::Target;
 use report::Row;
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct Options {
     /// What every change has to pass: 30 s instead of 5 min.
     #[arg(long)]
@@ -44,12 +44,6 @@ pub(crate) struct Options {
     /// Print the result as JSON on standard output.
     #[arg(long)]
     json: bool,
-}
-
-impl Options {
-    pub(crate) fn short() -> Self {
-        Self { short: true, ..Self::default() }
-    }
 }
 
 /// Everything that reads bytes of others, but the tool itself.

@@ -78,7 +78,7 @@ pub(crate) fn trace(mut command: Command, mut at: impl FnMut(Call) -> Next) -> R
     let leader = Pid::from_child(&child);
     let _reaped = Group(leader);
     let (mut calls, mut counts, mut ready) = (Vec::new(), false, false);
-    let mut threads = Threads(Vec::new());
+    let mut threads = Threads(vec![(leader, 0)]);
     let mut ended = None;
     while let Some((tracee, status)) = wait(leader)? {
         if !status.stopped() {
@@ -123,7 +123,8 @@ pub(crate) fn trace(mut command: Command, mut at: impl FnMut(Call) -> Next) -> R
     Ok(Traced { calls, status })
 }
 
-/// How many calls each thread has made, in the order in which the threads made their first.
+/// How many calls each thread has made: the first thread, then the others in the order in which
+/// they made their first.
 struct Threads(Vec<(Pid, usize)>);
 
 impl Threads {

@@ -22,7 +22,7 @@ pub struct Stamp {
     /// What the user calls this acquisition.
     pub label: Option<String>,
     /// Child processes started while the lock is held inherit the owner byte, and keep the lock
-    /// held after this process died.
+    /// held after this process died (Unix; without effect on Windows).
     pub inheritable: bool,
 }
 

@@ -64,18 +64,18 @@ impl Process {
     }
 }
 
+fn this_process() -> HANDLE {
+    // SAFETY: it answers a constant.
+    unsafe { GetCurrentProcess() }
+}
+
 /// The processor time that this process took so far.
 pub(crate) fn cpu_time() -> Duration {
     let [mut created, mut exited, mut kernel, mut user] = [FILETIME::default(); 4];
+    let this = this_process();
     // SAFETY: the pseudo handle is always valid, and so are the places.
     let done = unsafe {
-        GetProcessTimes(
-            GetCurrentProcess(),
-            &raw mut created,
-            &raw mut exited,
-            &raw mut kernel,
-            &raw mut user,
-        )
+        GetProcessTimes(this, &raw mut created, &raw mut exited, &raw mut kernel, &raw mut user)
     };
     assert_ne!(done, 0, "{}", io::Error::last_os_error());
     let ticks =
@@ -85,9 +85,9 @@ pub(crate) fn cpu_time() -> Duration {
 
 /// How many handles this process has open.
 pub(crate) fn open_files() -> usize {
-    let mut count = 0;
+    let (this, mut count) = (this_process(), 0);
     // SAFETY: the pseudo handle is always valid, and so is the place.
-    let done = unsafe { GetProcessHandleCount(GetCurrentProcess(), &raw mut count) };
+    let done = unsafe { GetProcessHandleCount(this, &raw mut count) };
     assert_ne!(done, 0, "{}", io::Error::last_os_error());
     count as usize
 }
@@ -149,6 +149,7 @@ pub(crate) fn threads_named(_name: &str) -> Option<usize> {
 
 /// Appends a line that others append to as well. Wine finds the end of the file and writes there
 /// in two steps, so writers take turns, by a lock that ends with them.
+#[expect(clippy::incompatible_msrv, reason = "tests are run with a newer Rust")]
 pub(crate) fn append(mut file: &File, path: &Path, line: &[u8]) {
     use std::io::Write;
     let name = path.to_string_lossy().replace(['\\', '/', ':', '?'], "-");

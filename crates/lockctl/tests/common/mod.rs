@@ -34,7 +34,8 @@ impl Place {
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
-        self.0.path().canonicalize().unwrap()
+        // As people write it: Windows has a longer form.
+        dunce::canonicalize(self.0.path()).unwrap()
     }
 
     pub(crate) fn at(&self, name: &str) -> PathBuf {
@@ -97,7 +98,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn of(output: &Output) -> Self {
+    fn of(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
@@ -116,7 +117,7 @@ impl Done {
 
 /// Runs a command to its end, with an empty stdin.
 pub(crate) fn done(command: Command) -> Done {
-    Done::of(&assert_cmd::Command::from_std(command).timeout(LONG).output().unwrap())
+    Done::of(running::output(command))
 }
 
 /// Whether a process ends within `time`. One that is not there has ended.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -70,6 +70,28 @@ impl Drop for Running {
         self.kill_all();
         let _ = self.child.wait();
     }
+}
+
+/// Runs a command to its end, with an empty stdin.
+#[track_caller]
+pub(crate) fn output(mut command: Command) -> Output {
+    fn all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).unwrap();
+            bytes
+        })
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let out = all(child.stdout.take().unwrap());
+    let err = all(child.stderr.take().unwrap());
+    if command::status_of(&child, LONG).is_none() {
+        let _ = child.kill();
+        panic!("{command:?} does not end");
+    }
+    let status = child.wait().unwrap();
+    Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() }
 }
 
 /// What a process writes, line by line.

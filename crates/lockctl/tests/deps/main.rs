@@ -8,28 +8,27 @@ mod containers;
 mod inheritance;
 #[cfg(target_os = "linux")]
 mod npm;
-#[cfg(target_os = "linux")]
+#[path = "../../../lock-core/tests/os/mod.rs"]
+mod os;
 mod statuses;
-#[cfg(target_os = "linux")]
 mod support;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {}
-
-#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     use libtest_mimic::{Arguments, Trial};
 
     type Tests = &'static [(&'static str, fn())];
-    let groups: [(Tests, Option<String>); 4] = [
+    let groups: &[(Tests, Option<String>)] = &[
         (statuses::TESTS, None),
+        #[cfg(target_os = "linux")]
         (inheritance::TESTS, None),
+        #[cfg(target_os = "linux")]
         (containers::TESTS, containers::obstacle()),
+        #[cfg(target_os = "linux")]
         (npm::TESTS, npm::obstacle()),
     ];
     let mut trials = Vec::new();
     for (tests, obstacle) in groups {
-        if let Some(why) = &obstacle {
+        if let Some(why) = obstacle {
             eprintln!("{} tests are ignored: {why}", tests.len());
         }
         trials.extend(tests.iter().map(|&(name, test)| {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::os::command::listens;
+
 pub(crate) const LOCKCTL: &str = env!("CARGO_BIN_EXE_lockctl");
 
 /// Bounds what should be immediate, on a loaded machine.
@@ -21,7 +23,7 @@ impl Root {
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.0.path().canonicalize().unwrap()
+        dunce::canonicalize(self.0.path()).unwrap()
     }
 
     pub(crate) fn lock(&self) -> PathBuf {
@@ -35,7 +37,7 @@ impl Root {
     }
 
     /// `lockctl deps run ROOT -- command`.
-    pub(crate) fn run(&self, timeout: &str, command: &[&str]) -> Output {
+    pub(crate) fn run<W: AsRef<OsStr>>(&self, timeout: &str, command: &[W]) -> Output {
         let mut run = deps("run");
         run.args(["--timeout", timeout]).arg(self.path()).arg("--").args(command);
         run.output().unwrap()
@@ -57,7 +59,7 @@ impl Root {
     /// A command that holds the lock until its standard input ends.
     pub(crate) fn hold(&self) -> Running {
         let mut run = deps("run");
-        run.arg(self.path()).args(["--", "sh", "-c", "echo $$; exec cat"]);
+        run.arg(self.path()).arg("--").args(listens());
         Running::start(run)
     }
 }
@@ -103,6 +105,7 @@ impl Running {
     }
 
     /// SIGKILL.
+    #[cfg(target_os = "linux")]
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -117,6 +120,7 @@ impl Drop for Running {
 }
 
 /// Waits for a file to appear.
+#[cfg(target_os = "linux")]
 pub(crate) fn wait_for(path: &Path) {
     let started = Instant::now();
     while !path.exists() {
@@ -126,6 +130,7 @@ pub(crate) fn wait_for(path: &Path) {
 }
 
 /// Whether a program is there.
+#[cfg(target_os = "linux")]
 pub(crate) fn has(program: impl AsRef<OsStr>) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|done| done.status.success())
 }

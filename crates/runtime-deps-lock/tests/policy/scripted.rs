@@ -105,7 +105,7 @@ impl World {
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
-        self.root.path().canonicalize().unwrap().join(runtime_deps_lock::DEFAULT_LOCK_NAME)
+        dunce::canonicalize(self.root.path()).unwrap().join(runtime_deps_lock::DEFAULT_LOCK_NAME)
     }
 
     pub(crate) fn owner_file(&self) -> PathBuf {

@@ -60,7 +60,7 @@ impl Arena {
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.path().canonicalize().expect("it is there")
+        dunce::canonicalize(self.dir.path()).expect("it is there")
     }
 
     pub(crate) fn session(&self) -> PathBuf {

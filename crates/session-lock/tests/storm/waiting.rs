@@ -49,12 +49,13 @@ fn measure(
         waiter.expect("released");
     }
     drop(waiter.finish());
-    let late = latencies.iter().filter(|t| **t > Duration::from_millis(100)).count();
+    let limit = Duration::from_millis(if cfg!(windows) { 600 } else { 100 });
+    let late = latencies.iter().filter(|t| **t > limit).count();
     println!("{trial}: {}", spread(&mut latencies));
     settled(&arena, trial);
     // The safety net is a second: whoever falls into it missed an event. A loaded machine may
     // keep the dying holder from finishing to die for a while.
-    assert!(late <= 1, "{trial}: {late} waiters took over 100 ms");
+    assert!(late <= 1, "{trial}: {late} waiters took over {limit:?}");
 }
 
 /// Waits until a process watches a file; where nobody can tell, until it should.

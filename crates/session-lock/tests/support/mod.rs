@@ -158,12 +158,12 @@ impl Bench {
     }
 
     pub(crate) fn lock_path(&self) -> PathBuf {
-        self.dir().canonicalize().unwrap().join("chat.jsonl.lock")
+        dunce::canonicalize(self.dir()).unwrap().join("chat.jsonl.lock")
     }
 
     /// Writes a lock file by hand, changed so long ago.
     pub(crate) fn plant(&self, name: &str, content: &str, age: Duration) -> PathBuf {
-        let path = self.dir().canonicalize().unwrap().join(name);
+        let path = dunce::canonicalize(self.dir()).unwrap().join(name);
         fs::write(&path, content).unwrap();
         self.age(&path, age);
         path

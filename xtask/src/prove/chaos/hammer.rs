@@ -148,6 +148,14 @@ impl Hammer {
         if self.dice.u32(..100) < 4 {
             self.fork(&guard)?;
         }
+        if self.dice.u32(..100) < 10 {
+            let mut time = Duration::from_micros(self.dice.u64(..2_000));
+            if max_hold < LONG_PROMISE {
+                // Long enough for others to notice that the promise is over.
+                time += max_hold + Duration::from_millis(self.dice.u64(5..30));
+            }
+            section.append_slowly(&guard, &appender, &mut write, time);
+        }
         match self.dice.u32(..100) {
             0..60 => std::thread::sleep(Duration::from_micros(self.dice.u64(..100))),
             60..92 => std::thread::sleep(Duration::from_micros(self.dice.u64(..2_000))),

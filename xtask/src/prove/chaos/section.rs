@@ -1,5 +1,7 @@
 //! One acquisition that succeeded: what is done under it, and told to the journal.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,9 +55,32 @@ impl Section {
 
     /// One fenced write, of one line.
     pub(super) fn append<S: Sys>(&self, guard: &Guard<S>, to: &Appender, number: &mut u32) {
+        self.write(number, |line| guard.append(to, line, PATIENCE));
+    }
+
+    /// The same, by a writer who takes his time inside the fence, maybe past his promise.
+    pub(super) fn append_slowly<S: Sys>(
+        &self,
+        guard: &Guard<S>,
+        to: &Appender,
+        number: &mut u32,
+        time: Duration,
+    ) {
+        self.write(number, |line| {
+            guard.section(PATIENCE, || {
+                std::thread::sleep(time);
+                let written = File::options().append(true).open(to.path());
+                // A line that is not there is found missing.
+                let _ = written.and_then(|mut file| file.write_all(line));
+            })?;
+            Ok(())
+        });
+    }
+
+    fn write(&self, number: &mut u32, write: impl FnOnce(&[u8]) -> Result<(), AppendError>) {
         let Self { who, which, seq, .. } = self;
         let line = format!("{who} {seq} {number}\n");
-        let written = guard.append(to, line.as_bytes(), PATIENCE);
+        let written = write(line.as_bytes());
         let letter = if written.is_ok() { 'W' } else { 'R' };
         tell(format_args!("{letter} {who} {} {seq} {number}", which.name()));
         *number += 1;

@@ -11,22 +11,27 @@ pub(crate) struct Ways {
     pub(crate) unnamed: bool,
     /// Renaming that replaces nothing (`RENAME_NOREPLACE`).
     pub(crate) rename: bool,
+    /// Renaming a lock that is in the way.
+    pub(crate) tombstones: bool,
 }
 
-const ALL: Ways = Ways { unnamed: true, rename: true };
+const ALL: Ways = Ways { unnamed: true, rename: true, tombstones: true };
 /// An old kernel, or one of many file systems.
-const NAMED: Ways = Ways { unnamed: false, rename: true };
-const NO_RENAME: Ways = Ways { unnamed: true, rename: false };
+const NAMED: Ways = Ways { unnamed: false, ..ALL };
+const NO_RENAME: Ways = Ways { rename: false, ..ALL };
 /// NFS and 9p.
-const NEITHER: Ways = Ways { unnamed: false, rename: false };
+const NEITHER: Ways = Ways { unnamed: false, rename: false, ..ALL };
+/// The lower layer of an overlay: a lock that came with a container's image.
+const NO_TOMBSTONES: Ways = Ways { tombstones: false, ..ALL };
 
 impl Ways {
     pub(crate) fn lacking(self) -> &'static str {
-        match (self.unnamed, self.rename) {
-            (true, true) => "nothing",
-            (false, true) => "no O_TMPFILE",
-            (true, false) => "no RENAME_NOREPLACE",
-            (false, false) => "both",
+        match (self.unnamed, self.rename, self.tombstones) {
+            (true, true, true) => "nothing",
+            (false, true, _) => "O_TMPFILE",
+            (true, false, _) => "RENAME_NOREPLACE",
+            (false, false, _) => "both",
+            (true, true, false) => "directory renames",
         }
     }
 }
@@ -79,7 +84,9 @@ impl Case {
     /// leave alone for a grace: it may be another program's that is about to write its record.
     pub(crate) fn may_leave_an_ownerless_directory(&self) -> bool {
         self.layout == Directory
-            && (!self.ways.rename || matches!(self.before, Before::Nameless | Before::Dangling))
+            && (!self.ways.rename
+                || !self.ways.tombstones
+                || matches!(self.before, Before::Nameless | Before::Dangling))
     }
 }
 
@@ -113,6 +120,7 @@ pub(crate) const CASES: &[Case] = &[
     case("acquire", Directory, NEITHER, Before::Nothing, Operation::Acquire),
     case("reclaim a dead owner's", Directory, ALL, Before::Dead, Operation::Acquire),
     case("reclaim a dead owner's", Directory, NEITHER, Before::Dead, Operation::Acquire),
+    case("reclaim a dead owner's", Directory, NO_TOMBSTONES, Before::Dead, Operation::Acquire),
     case("reclaim an empty directory", Directory, ALL, Before::Nameless, Operation::Acquire),
     case("reclaim a broken record", Directory, ALL, Before::Broken, Operation::Acquire),
     case("reclaim a dangling link", Directory, ALL, Before::Dangling, Operation::Acquire),

@@ -30,6 +30,10 @@ impl Ways {
         if !self.rename {
             sys::deny(libc::SYS_renameat2, None, Errno::INVAL)?;
         }
+        if !self.tombstones {
+            // Not for what was made here: stages are published by `renameat2`.
+            sys::deny(libc::SYS_renameat, None, Errno::XDEV)?;
+        }
         Ok(())
     }
 }

@@ -1,25 +1,26 @@
 //! What the threads do, over the real protocol.
 
+mod ends;
+mod openclaw;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use lock_core::lockfile::{Attempt, Layout, SectionError, Stamp};
+use lock_core::lockfile::{Layout, SectionError, Stamp};
 use lock_core::policy::{Disposition, Policy};
-use lock_core::record::{Dialect, LockRecord};
+use lock_core::record::Dialect;
 use lock_core::{AcquireError, Acquisition, Charge, Guard, LockFile, Request};
 
-use super::machine::{Machine, State, Status};
+use super::machine::Machine;
 use super::scenario::{Actor, Scenario};
-use super::system::{Simulated, lock_of, pid};
-use super::world::{DIRECTORY, Description, LOCK, Process};
+use super::system::{Simulated, lock_of};
+use super::world::{DIRECTORY, LOCK, Process};
 
 /// How long a holder promises to hold at most. A jump is longer.
 pub(crate) const MAX_HOLD: Duration = Duration::from_secs(300);
 const TIMEOUT: Duration = Duration::from_millis(300);
-/// Longer than every grace.
-const LONG_AGO: Duration = Duration::from_secs(3600);
 /// How long a waiter may be late: it naps between its looks.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -49,10 +50,6 @@ struct Player {
 
 fn lock_path() -> PathBuf {
     Path::new(DIRECTORY).join(LOCK)
-}
-
-fn told() -> String {
-    "by OpenClaw's rules".to_owned()
 }
 
 /// Runs a thread to its end.
@@ -101,14 +98,17 @@ impl Player {
             reentrant: false,
             fail_when_stale: false,
         };
-        let (start, jumped) = {
+        // Who is held up or stopped is not waiting.
+        let clocks = || {
             let state = self.machine.state();
-            (state.world.now, state.jumped)
+            (state.world.now - state.jumped, state.processes[self.process].stops)
         };
+        let start = clocks();
         let had = Acquisition::new(self.lock.clone(), request).block(|_, _, _| {});
+        let end = clocks();
         let mut state = self.machine.state();
-        let waited = state.world.now - start - (state.jumped - jumped);
-        if waited > TIMEOUT + SLACK {
+        let waited = end.0 - start.0;
+        if waited > TIMEOUT + SLACK && start.1 == end.1 {
             state.ghost.violated(6, format!("waited {waited:?} of at most {TIMEOUT:?}"));
         }
         match had {
@@ -221,7 +221,7 @@ impl Player {
             let (now, alone) = {
                 let mut state = self.machine.state();
                 charges.append(&mut state.processes[self.process].charges);
-                (state.world.now, state.siblings_are_done())
+                (state.world.now, state.is_last_of_its_process(state.current))
             };
             if alone {
                 return;
@@ -234,144 +234,5 @@ impl Player {
             });
             self.machine.tend_until(next.map(|at| at - start));
         }
-    }
-
-    fn leave(&self, what: Actor) {
-        let path = lock_path();
-        let mut state = self.machine.state();
-        let world = &mut state.world;
-        let made = match what {
-            Actor::LeavesEmpty => {
-                world.create_new(self.process, None, &path).map(|file| world.close(file))
-            }
-            _ => world.create_dir(self.process, None, &path),
-        };
-        assert!(made.is_ok(), "nothing is there yet");
-        if what == Actor::LeavesDangling {
-            assert!(world.dangle(self.process, &path.join("owner.json")).is_ok());
-        }
-        world.now += LONG_AGO;
-    }
-
-    /// OpenClaw: creates the lock, then writes the record; removes what it holds for dead by path.
-    fn follow_other_rules(&self) {
-        for _ in 0..8 {
-            if let Some(file) = self.create_by_other_rules() {
-                self.machine.state().foreign_hold(false);
-                for step in ["write a", "write b"] {
-                    let _ = self.sys.call(step, told, |_| Ok(((), 0)));
-                }
-                self.machine.state().foreign_hold(true);
-                self.machine.state().world.close(file);
-                self.remove_by_other_rules(|_| true);
-                return;
-            }
-            self.remove_by_other_rules(|state| {
-                let record = state.binding().record.map(|record| state.world.content(record).0);
-                let owner = record.and_then(|bytes| LockRecord::parse(bytes)?.owner);
-                owner.is_some_and(|owner| state.is_dead(owner.pid))
-            });
-            self.machine.sleep(TIMEOUT / 4);
-        }
-    }
-
-    fn create_by_other_rules(&self) -> Option<Description> {
-        let (lock, mut path) = (lock_path(), lock_path());
-        if self.lock_is_directory {
-            let made = self.sys.call("create_dir", told, |state| {
-                state.world.create_dir(self.process, None, &lock)?;
-                Ok(((), 0))
-            });
-            made.ok()?;
-            path = lock.join("owner.json");
-        }
-        let created = self.sys.call("create_new", told, |state| {
-            Ok((state.world.create_new(self.process, None, &path)?, 0))
-        });
-        let record = format!(
-            "{{\"pid\": {}, \"createdAt\": \"2026-11-20T23:59:59.123Z\", \"starttime\": {}}}\n",
-            pid(self.process),
-            self.process
-        );
-        let file = created.ok()?;
-        let middle = record.len() / 2;
-        for (offset, part) in [(0, &record[..middle]), (middle, &record[middle..])] {
-            let _ = self.sys.call("write", told, |state| {
-                state.append(file, offset, part.as_bytes());
-                Ok(((), 0))
-            });
-        }
-        Some(file)
-    }
-
-    /// First the look, then the removal: two steps.
-    fn remove_by_other_rules(&self, stale: impl FnOnce(&State) -> bool) {
-        let looked = self.sys.call("look", told, |state| {
-            let stale = stale(state);
-            Ok((stale, u64::from(stale)))
-        });
-        if !looked.unwrap_or(false) {
-            return;
-        }
-        let remove = |path: &Path, directory: bool| {
-            let _ = self.sys.call(
-                "remove",
-                || path.display().to_string(),
-                |state| {
-                    if directory {
-                        state.world.remove_dir(None, path)?;
-                    } else {
-                        state.world.remove(None, path)?;
-                    }
-                    Ok(((), 0))
-                },
-            );
-        };
-        if self.lock_is_directory {
-            remove(&lock_path().join("owner.json"), false);
-        }
-        remove(&lock_path(), self.lock_is_directory);
-    }
-
-    /// Whatever happened, one sweep leaves nothing behind, and the lock can be had at once.
-    fn clean_up(&self) {
-        self.machine.state().world.now += LONG_AGO;
-        self.sweep();
-        let left = self.machine.state().world.paths();
-        if !left.is_empty() {
-            self.machine
-                .state()
-                .ghost
-                .violated(2, format!("after a sweep there is still {left:?}"));
-        }
-        match self.lock.attempt(&self.stamp()) {
-            Ok(Attempt::Acquired(guard)) => {
-                self.machine.state().acquired(guard.record().id.as_deref());
-                self.release(guard);
-            }
-            not => {
-                let what = format!("after everybody is gone the lock cannot be had: {not:?}");
-                self.machine.state().ghost.violated(2, what);
-            }
-        }
-        let left = self.machine.state().world.paths();
-        if !left.is_empty() {
-            self.machine.state().ghost.violated(2, format!("a release leaves {left:?}"));
-        }
-    }
-}
-
-impl State {
-    /// Whether no process has this pid.
-    fn is_dead(&self, of: u32) -> bool {
-        (0..self.processes.len()).all(|process| pid(process) != of || self.processes[process].dead)
-    }
-
-    /// Whether the watchdog of the current process has nobody left to look after.
-    pub(crate) fn siblings_are_done(&self) -> bool {
-        let me = self.me();
-        self.threads.iter().enumerate().all(|(thread, other)| {
-            thread == self.current || other.process != me || other.status == Status::Done
-        })
     }
 }

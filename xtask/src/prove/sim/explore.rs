@@ -10,10 +10,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-use super::machine::State;
 use super::mutant::Mutant;
 use super::run::{Chooser, Event, Outcome, Runner};
 use super::scenario::Scenario;
+use super::state::State;
 
 /// The choices of one run; behind its end, always the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -192,7 +192,7 @@ pub(crate) fn stroll(
     explored: &mut Explored,
 ) {
     // Zero is the one state that xorshift never leaves.
-    let mut chooser = AtRandom { random: super::machine::digest(seed) | 1, way: Vec::new() };
+    let mut chooser = AtRandom { random: super::state::digest(seed) | 1, way: Vec::new() };
     let outcome = runner.run(scenario, mutant, &mut chooser, false);
     explored.count(&outcome);
     if !outcome.violations.is_empty() {

@@ -4,15 +4,16 @@
 //! participant can know: who published which record, who has begun to let go of it, who is dead,
 //! and whose promise is over.
 
+mod holder;
+
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use lock_core::ReleaseOutcome;
 use lock_core::lockfile::Layout;
 use lock_core::record::LockRecord;
 
-use super::machine::State;
 use super::scenario::Scenario;
+use super::state::State;
 use super::world::Process;
 
 /// How long a lock that names no owner must be left alone.
@@ -57,8 +58,8 @@ pub(crate) struct Ghost {
     /// Whether calls fail or processes are stopped here, so that a release may give up.
     pub(crate) may_abandon: bool,
     holds: Vec<Hold>,
-    /// The aged lock directory from which somebody removed a link to nowhere, which makes it young
-    /// again, and no less dead: whoever has judged it before may go on.
+    /// The lock directory from which somebody last removed a record, or a link to nowhere. That
+    /// makes it young again, and no less dead: whoever is about to remove it may go on.
     emptied: Option<u64>,
     someone_died: bool,
     pub(crate) violations: Vec<Violation>,
@@ -142,7 +143,11 @@ impl State {
         let after = self.binding();
         if before.record != after.record {
             if let Some(inode) = before.record {
-                self.removed(inode, call, before);
+                self.removed(inode, call);
+                if after.top == before.top {
+                    // Whoever empties a lock directory in place goes on to remove it.
+                    self.ghost.emptied = before.top;
+                }
             }
             if let Some(inode) = after.record {
                 self.published(inode);
@@ -220,12 +225,11 @@ impl State {
         }
     }
 
-    fn removed(&mut self, inode: u64, call: &'static str, before: Binding) {
+    fn removed(&mut self, inode: u64, call: &'static str) {
         let (process, thread, now) = (self.me(), self.current, self.world.now);
         let judged = self.threads[thread].judged;
         let foreign = self.is_foreign(process);
         let Some(hold) = self.ghost.at(inode) else {
-            self.ghost.emptied = before.top.filter(|_| before.aged);
             return;
         };
         hold.bound = false;
@@ -274,79 +278,5 @@ impl State {
         let modified = self.world.facts(top).ok().and_then(|facts| facts.modified);
         let since = modified.map(|at| at.duration_since(jiff::Timestamp::UNIX_EPOCH));
         since.and_then(|since| since.try_into().ok()).unwrap_or_default()
-    }
-
-    /// A guard was handed out.
-    pub(crate) fn acquired(&mut self, id: Option<&str>) {
-        match self.ghost.named(id) {
-            Some(hold) if !hold.released => hold.returned = true,
-            _ => self.ghost.violated(1, "a guard without a record of its own"),
-        }
-    }
-
-    /// The current thread did not get the lock. What it may have published is not held.
-    pub(crate) fn gave_up(&mut self) {
-        let me = self.current;
-        let unfinished = |hold: &&mut Hold| hold.thread == me && !hold.returned && !hold.released;
-        self.ghost.holds.iter_mut().filter(unfinished).for_each(|hold| hold.released = true);
-    }
-
-    /// OpenClaw has the lock, or lets go of it.
-    pub(crate) fn foreign_hold(&mut self, released: bool) {
-        if let Some(inode) = self.binding().record
-            && let Some(hold) = self.ghost.at(inode)
-        {
-            hold.returned = true;
-            hold.released = released;
-        }
-    }
-
-    /// The holder begins to let go.
-    pub(crate) fn releasing(&mut self, id: Option<&str>) {
-        if let Some(hold) = self.ghost.named(id) {
-            hold.released = true;
-        }
-    }
-
-    /// The holder was told how that ended.
-    pub(crate) fn released(&mut self, id: Option<&str>, outcome: &ReleaseOutcome) {
-        let Some(hold) = self.ghost.named(id).map(|hold| hold.clone()) else { return };
-        self.tell(|| format!("release: {outcome:?}"));
-        match outcome {
-            ReleaseOutcome::Released if hold.lost => {
-                self.ghost.violated(5, "the release of a lost lock says that all was well");
-            }
-            ReleaseOutcome::Released if hold.bound => {
-                self.ghost.violated(2, "a released lock is still there");
-            }
-            ReleaseOutcome::Lost if !hold.lost => {
-                let over = hold.until.is_some_and(|until| self.world.now > until);
-                if !over && !hold.late {
-                    self.ghost.violated(5, "a lock that nobody took is said to be lost");
-                }
-            }
-            ReleaseOutcome::Abandoned(error) if hold.bound && !self.ghost.may_abandon => {
-                self.ghost.violated(6, format!("a release gave up: {error}"));
-            }
-            _ => {}
-        }
-        self.ghost.holds.retain(|other| other.id != hold.id || other.bound);
-    }
-
-    /// The holder is inside a write section: at its beginning, in its middle, at its end.
-    pub(crate) fn writes(&mut self, id: Option<&str>, writing: bool) {
-        let record = self.binding().record;
-        let Some(hold) = self.ghost.named(id) else {
-            self.ghost.violated(5, "a fenced write by nobody");
-            return;
-        };
-        hold.writing = writing;
-        let (process, held) = (hold.process, hold.bound && record == Some(hold.inode));
-        if !held {
-            self.ghost.violated(5, format!("p{process} writes under a lock that it lost"));
-        }
-        if self.ghost.holds.iter().filter(|hold| hold.writing).count() > 1 {
-            self.ghost.violated(1, "two holders write at once");
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lock_core::lockfile::sys::{At, Byte, Place, Sys};
 
-use super::machine::State;
+use super::state::State;
 use super::system::{Dir, File, Simulated};
 use super::world::Description;
 

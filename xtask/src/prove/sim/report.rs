@@ -12,13 +12,14 @@ use super::run::Runner;
 use super::scenario::{CROWDS, SCENARIOS, Scenario};
 
 /// What to explore.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Every schedule of every scenario, and many more random ones: takes an hour or more.
+    /// Schedules up to a bound where there are too many, and fewer random ones: a minute or two.
+    /// Otherwise every schedule of every scenario, which takes an hour or more.
     #[arg(long)]
-    long: bool,
+    short: bool,
     /// The first seed of the random walks.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Shows one schedule, step by step: SCENARIO[+MUTANT]:SCHEDULE, as a failure prints it.
     #[arg(long)]
@@ -40,21 +41,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let started = Instant::now();
     let wanted = |scenario: &&Scenario| {
-        (args.long || !scenario.long_only)
-            && args.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()))
+        args.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()))
     };
     let jobs: Vec<Job> = SCENARIOS
         .iter()
         .filter(wanted)
         .map(|scenario| Job {
-            scenario: scenario.within(if args.long { None } else { scenario.short }),
+            scenario: scenario.within(if args.short { scenario.short } else { None }),
             mutant: None,
             walks: None,
         })
         .chain(CROWDS.iter().filter(wanted).map(|crowd| Job {
             scenario: crowd.clone(),
             mutant: None,
-            walks: Some((args.seed, if args.long { LONG_WALKS } else { WALKS })),
+            walks: Some((args.seed, if args.short { WALKS } else { LONG_WALKS })),
         }))
         .chain(Mutant::ALL.iter().filter(|_| args.only.is_none()).map(|&mutant| Job {
             scenario: named(mutant.ground()).clone(),

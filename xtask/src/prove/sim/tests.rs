@@ -1,0 +1,48 @@
+//! The explorer itself: it is deterministic, finds what is broken, and can show it again.
+
+use super::explore::{Explored, Schedule, everything, replay, stroll};
+use super::mutant::Mutant;
+use super::run::Runner;
+use super::scenario::{CROWDS, SCENARIOS, Scenario};
+
+fn named(name: &str) -> &'static Scenario {
+    SCENARIOS.iter().chain(CROWDS).find(|scenario| scenario.name == name).expect("a scenario")
+}
+
+#[test]
+fn the_same_states_each_time() {
+    let scenario = named("file-2").within(Some(1));
+    let [once, again] = [(), ()].map(|()| {
+        let explored = everything(&mut Runner::default(), &scenario, None);
+        assert!(explored.broken.is_none());
+        (explored.states, explored.runs, explored.steps)
+    });
+    assert_eq!(once, again);
+    assert!(once.0 > 100);
+}
+
+#[test]
+fn the_same_way_for_a_seed() {
+    let walk = |seed| {
+        let mut explored = Explored::default();
+        stroll(&mut Runner::default(), named("file-crowd"), None, seed, &mut explored);
+        explored.steps
+    };
+    assert_eq!(walk(3), walk(3));
+    assert!((1..20).any(|seed| walk(seed) != walk(3)));
+}
+
+#[test]
+fn what_is_found_can_be_shown_again() {
+    let scenario = named("file-2").within(Some(2));
+    let mutant = Some(Mutant::LateOwnerByte);
+    let (_, schedule) =
+        everything(&mut Runner::default(), &scenario, mutant).broken.expect("it is broken");
+    let written: Schedule = schedule.to_string().parse().expect("as it was written");
+    assert_eq!(written, schedule);
+    let shown = replay(&mut Runner::default(), &scenario, mutant, &written, true);
+    assert_eq!(shown.violations[0].invariant, 3);
+    assert!(!shown.trace.is_empty());
+    let sound = replay(&mut Runner::default(), &scenario, None, &written, false);
+    assert!(sound.violations.is_empty());
+}
