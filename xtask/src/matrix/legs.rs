@@ -88,7 +88,8 @@ const STRACE: (&str, &str) = ("strace", "strace");
 const RUN: &[Scenario] = &[Scenario::Clippy, Scenario::Compile, Scenario::Tests];
 
 /// And what only an emulated Windows can show.
-const RUN_AND_PREFIXES: &[Scenario] = &[Scenario::Prefixes];
+const RUN_AND_PREFIXES: &[Scenario] =
+    &[Scenario::Clippy, Scenario::Compile, Scenario::Tests, Scenario::Prefixes];
 
 const fn directly(host: &'static str) -> Way {
     Way { host, run: Run::Directly, programs: &[], env: &[], left_out: &[] }
