@@ -158,6 +158,8 @@ fn names_have_a_limit() {
             error,
             SessionLockError::Lock(LockError::Io { .. }) | SessionLockError::Directory { .. }
         );
+        // A zero ends what Windows takes for a path before there is a file to speak of.
+        let io = io || cfg!(windows) && matches!(error, SessionLockError::NotAFile { .. });
         assert!(io, "{error:?}");
     }
     for name in ["", "..", "/"] {
