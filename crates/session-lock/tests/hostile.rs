@@ -147,9 +147,12 @@ fn names_have_a_limit() {
     let dir = TempDir::new().unwrap();
     let longest = dir.path().join("x".repeat(250));
     acquire(&longest).expect("255 bytes with `.lock`");
-    // Whole paths may have 4096 bytes on Linux, and 32767 units on Windows.
-    let deep = "x/".repeat(if cfg!(windows) { 20_000 } else { 3_000 }) + "x";
-    for name in ["x".repeat(251), "x".repeat(5_000), deep, "a\0b".to_owned()] {
+    let mut names = vec!["x".repeat(251), "x".repeat(5_000), "a\0b".to_owned()];
+    if cfg!(unix) {
+        // On Windows this is a path like others.
+        names.push("x/".repeat(3_000) + "x");
+    }
+    for name in names {
         let error = acquire(&dir.path().join(&name)).expect_err("no such name");
         let io = matches!(
             error,

@@ -208,13 +208,14 @@ fn a_server_that_starts_again(stage: &Stage) -> Result<()> {
     drop(holder);
     // Whoever has the holder's number now is another.
     let _holder = stage.hold(At::First, "another.jsonl")?;
-    stage.is_left_alone(At::Second, "again-copy.jsonl", "unverifiable")?;
-    for name in ["again.jsonl", "again-copy.jsonl"] {
+    let is_dead = |name| {
         let report = stage.inspect(At::First, name)?;
         ensure!(report["verdict"] == "dead", "{report:#}");
-        stage.takes(At::First, name)?;
-    }
-    Ok(())
+        stage.takes(At::First, name)
+    };
+    is_dead("again.jsonl")?;
+    stage.is_left_alone(At::Second, "again-copy.jsonl", "unverifiable")?;
+    is_dead("again-copy.jsonl")
 }
 
 /// Of one that was killed: on Linux, nobody can say so.

@@ -2,7 +2,7 @@
 //! Rust's standard library needs and Wine 8 lacks.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
@@ -35,16 +35,25 @@ impl Session {
             run(session.command("wineboot").arg("--init"))?;
         }
         build_stand_in(&system32.join("bcryptprimitives.dll"))?;
-        // Persistent, or each test starts and awaits a server of its own.
-        run(session.command("wineserver").arg("--persistent"))?;
+        session.restart()?;
         Ok(session)
     }
 
-    /// Ends every process of it, and starts it again.
+    /// Ends every process of it, and starts it again. Persistent, or each test starts and awaits a
+    /// server of its own; which fails as long as another one is there.
     pub(super) fn restart(&self) -> Result<()> {
-        run(self.command("wineserver").arg("--kill"))?;
+        // It says that there was none to end.
+        let _ = self.command("wineserver").arg("--kill").status();
         run(self.command("wineserver").arg("--wait"))?;
-        run(self.command("wineserver").arg("--persistent"))
+        // What starts with the first program stays, and would keep that one's output open.
+        for (program, words) in
+            [("wineserver", &["--persistent"][..]), ("wine", &["cmd", "/c", "exit"])]
+        {
+            let mut quietly = self.command(program);
+            quietly.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            anyhow::ensure!(quietly.status()?.success(), "{program} does not start");
+        }
+        Ok(())
     }
 
     fn environment(&self) -> [(&'static str, PathBuf); 2] {

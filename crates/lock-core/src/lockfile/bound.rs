@@ -79,6 +79,9 @@ impl<S: Sys> Bound<S> {
             // Somebody else's file: it may well be a live lock, so it is waited for. Any other
             // failure (EMFILE, EIO, ESTALE) must not pass for a missing record.
             io::ErrorKind::PermissionDenied => Ok(Some(Self::Opaque { error })),
+            // The kernel takes a lease back that a file server gave to a client (an NFS
+            // delegation, an oplock): the next look finds it open.
+            io::ErrorKind::WouldBlock => Ok(Some(Self::Opaque { error })),
             _ => Err(LockError::io("open", lock.path())(error)),
         }
     }

@@ -1,12 +1,13 @@
 //! How a lock directory is removed where it cannot be renamed.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lock_core::filesystem::FsClass::{Local, Network};
 use lock_core::lockfile::{Attempt, ReleaseOutcome};
 use lock_core::{AcquireError, Acquisition, Request};
 
-use crate::setup::{acquired, directory_lock, leave, names, policy, stamp};
+use crate::setup::{acquired, directory_lock, leave, lock, names, policy, stamp, unseen};
 use crate::sys::Pretended;
 
 fn request() -> Request {
@@ -50,6 +51,26 @@ fn foreign_files_stay() {
     let tried = Acquisition::new(directory_lock(sys, path.clone()), request()).block(|_, _, _| {});
     assert!(matches!(tried, Err(AcquireError::Contended(_))), "{tried:?}");
     assert_eq!(std::fs::read(path.join("foreign")).unwrap(), b"theirs");
+}
+
+/// The server's own processes find a file busy while the kernel takes it back from an NFS client:
+/// once when they look, once when they remove.
+#[test]
+fn a_dead_owners_file_that_is_leased_to_a_client() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("s.lock");
+    leave(&path, |_| {});
+    let sys = Pretended::new(Local);
+    for leased in 1..=3 {
+        sys.leased.store(leased, Ordering::Relaxed);
+        let request = Request { timeout: Some(Duration::from_secs(30)), ..request() };
+        let guard = Acquisition::new(lock(sys.clone(), path.clone(), unseen()), request)
+            .block(|_, _, _| {})
+            .unwrap();
+        assert_eq!(sys.leased.load(Ordering::Relaxed), 0);
+        drop(guard);
+        leave(&path, |_| {});
+    }
 }
 
 /// Neither a release nor an attempt that came too late leaves a directory, which nobody would

@@ -34,6 +34,8 @@ pub(crate) struct Pretended {
     /// A system without byte locks that belong to an open file (FreeBSD): nothing is made or
     /// opened for a lock.
     pub(crate) no_locks: bool,
+    /// How many more times a file cannot be opened, because a file server leased it to a client.
+    pub(crate) leased: Arc<AtomicU32>,
     /// How often a file was published.
     pub(crate) published: Arc<AtomicU32>,
 }
@@ -51,6 +53,7 @@ impl Pretended {
             no_link: false,
             link_answers_twice: false,
             no_locks: false,
+            leased: Arc::default(),
             published: Arc::default(),
         }
     }
@@ -101,6 +104,10 @@ impl Sys for Pretended {
         Native.stat(at)?;
         if access == Access::Lock {
             self.locks_exist()?;
+        }
+        let less = |left: u32| left.checked_sub(1);
+        if self.leased.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         Native.open(at, access)
     }

@@ -149,7 +149,7 @@ pub(crate) fn threads_named(_name: &str) -> Option<usize> {
 
 /// Appends a line that others append to as well. Wine finds the end of the file and writes there
 /// in two steps, so writers take turns, by a lock that ends with them.
-#[expect(clippy::incompatible_msrv, reason = "tests are run with a newer Rust")]
+#[allow(clippy::incompatible_msrv, reason = "tests are run with a newer Rust")]
 pub(crate) fn append(mut file: &File, path: &Path, line: &[u8]) {
     use std::io::Write;
     let name = path.to_string_lossy().replace(['\\', '/', ':', '?'], "-");

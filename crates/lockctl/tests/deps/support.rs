@@ -2,8 +2,11 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+#[cfg(target_os = "linux")]
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -13,6 +16,7 @@ use crate::os::command::listens;
 pub(crate) const LOCKCTL: &str = env!("CARGO_BIN_EXE_lockctl");
 
 /// Bounds what should be immediate, on a loaded machine.
+#[cfg(target_os = "linux")]
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) struct Root(tempfile::TempDir);
@@ -85,6 +89,7 @@ pub(crate) fn stderr(done: &Output) -> String {
 /// A started program that said its first line. Killed and reaped when dropped.
 pub(crate) struct Running {
     pub(crate) child: Child,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "a Linux test asks"))]
     pub(crate) line: String,
 }
 
