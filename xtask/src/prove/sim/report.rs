@@ -95,7 +95,7 @@ fn tell_explored(jobs: &[Job], results: &[(Explored, Duration)]) -> usize {
         );
         if let Some((bound, schedule)) = &explored.broken {
             failures += 1;
-            tell(&job.scenario, None, *bound, schedule);
+            tell(&job.scenario.within(*bound), None, schedule);
         }
     }
     failures
@@ -111,11 +111,11 @@ fn tell_hunted(jobs: &[Job], results: &[(Explored, Duration)]) -> usize {
     for (job, (explored, _)) in jobs.iter().zip(results) {
         let Some(mutant) = job.mutant else { continue };
         let caught = explored.broken.as_ref().and_then(|(bound, schedule)| {
-            let mut scenario = job.scenario.within(*bound);
-            scenario.budget.crashes = 0;
+            let scenario = hunted(&job.scenario, *bound);
             let again = replay(&mut Runner::default(), &scenario, job.mutant, schedule, false);
             let first = again.violations.into_iter().next()?;
-            Some(format!("{}: {}", first.invariant, first.what))
+            let show = replayable(&scenario, job.mutant, schedule);
+            Some(format!("{}: {}\n    --replay {show}", first.invariant, first.what))
         });
         survivors += usize::from(caught.is_none());
         let caught = caught.unwrap_or_else(|| "none: IT SURVIVES".to_owned());
@@ -187,8 +187,7 @@ impl Job {
     fn hunt(&self, runner: &mut Runner) -> Explored {
         let mut total = Explored::default();
         for bound in 0..=MOST_PREEMPTIONS {
-            let mut scenario = self.scenario.within(Some(bound));
-            scenario.budget.crashes = 0;
+            let scenario = hunted(&self.scenario, Some(bound));
             let explored = everything(runner, &scenario, self.mutant);
             total.runs += explored.runs;
             total.states += explored.states;
@@ -201,19 +200,30 @@ impl Job {
     }
 }
 
+/// Mutants need no help from crashes.
+fn hunted(scenario: &Scenario, bound: Option<u8>) -> Scenario {
+    let mut scenario = scenario.within(bound);
+    scenario.budget.crashes = 0;
+    scenario
+}
+
+/// A schedule as `--replay` takes it.
+fn replayable(scenario: &Scenario, mutant: Option<Mutant>, schedule: &Schedule) -> String {
+    let mutant = mutant.map_or(String::new(), |mutant| format!("+{}", mutant.name()));
+    let bound = scenario.budget.preemptions.map_or(String::new(), |bound| format!("@{bound}"));
+    format!("{}{mutant}{bound}:{schedule}", scenario.name)
+}
+
 /// Says how a schedule breaks what.
-fn tell(scenario: &Scenario, mutant: Option<Mutant>, bound: Option<u8>, schedule: &Schedule) {
-    let scenario = scenario.within(bound);
-    let outcome = replay(&mut Runner::default(), &scenario, mutant, schedule, true);
+fn tell(scenario: &Scenario, mutant: Option<Mutant>, schedule: &Schedule) {
+    let outcome = replay(&mut Runner::default(), scenario, mutant, schedule, true);
     for line in &outcome.trace {
         println!("    {line}");
     }
     for violation in &outcome.violations {
         println!("  INVARIANT {} BROKEN: {}", violation.invariant, violation.what);
     }
-    let mutant = mutant.map_or(String::new(), |mutant| format!("+{}", mutant.name()));
-    let bound = bound.map_or(String::new(), |bound| format!("@{bound}"));
-    println!("  cargo xtask prove sim --replay {}{mutant}{bound}:{schedule}", scenario.name);
+    println!("  cargo xtask prove sim --replay {}", replayable(scenario, mutant, schedule));
 }
 
 /// Replays `SCENARIO[+MUTANT][@PREEMPTIONS]:SCHEDULE`.
@@ -237,6 +247,10 @@ fn show(replayed: &str) -> Result<()> {
         })
         .transpose()?;
     let schedule: Schedule = schedule.parse()?;
-    tell(scenario, mutant, bound, &schedule);
+    let scenario = match mutant {
+        None => scenario.within(bound),
+        Some(_) => hunted(scenario, bound),
+    };
+    tell(&scenario, mutant, &schedule);
     Ok(())
 }
