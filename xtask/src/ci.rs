@@ -9,6 +9,7 @@ use crate::tools::{cargo, root, run};
 use crate::{matrix, prove};
 
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Options {
     #[command(flatten)]
     matrix: matrix::Options,

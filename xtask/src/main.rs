@@ -38,3 +38,13 @@ fn main() -> Result<()> {
         Task::Bench => ci::bench(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        super::Args::command().debug_assert();
+    }
+}
