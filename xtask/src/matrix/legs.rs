@@ -96,23 +96,66 @@ const fn directly(host: &'static str) -> Way {
 }
 
 /// What qemu's user emulation, in a user namespace, has no answer to.
-const QEMU_CANNOT: &[LeftOut] = &[LeftOut {
-    why: "no seccomp filters under qemu's user emulation",
-    tests: &[
-        "l1_hostile_names",
-        "l2_pid_reused_at_another_tick",
-        "l3_pid_reused_within_one_tick",
-        "l4_",
-        "l5_zombie",
-        "l6_",
-        "l7_stopped",
-        "l8_hidepid",
-        "l10_restarted_container",
-        "l12_",
-        "l13_",
-        "l18_impossible_pids",
-    ],
-}];
+const QEMU_CANNOT: &[LeftOut] = &[
+    LeftOut {
+        why: "no seccomp filters, leases and strace under qemu's user emulation",
+        tests: &[
+            "l1_hostile_names",
+            "l2_pid_reused_at_another_tick",
+            "l3_pid_reused_within_one_tick",
+            "l4_",
+            "l5_zombie",
+            "l6_",
+            "l7_stopped",
+            "l8_hidepid",
+            "l10_restarted_container",
+            "l12_",
+            "l13_",
+            "l18_impossible_pids",
+            "leased_to_a_client",
+            "cost::system_calls",
+            "slow::",
+            "directory::slow_motion",
+        ],
+    },
+    LeftOut {
+        why: "in a user namespace there are no other users, devices and procfs of others",
+        tests: &[
+            "what_may_not_be_removed",
+            "what_cannot_be_removed",
+            "what_may_not_be_read",
+            "a_directory_that_may_not_be_written",
+            "the_procfs_of_the_parent",
+            "no_procfs",
+            "a_device_at_the_path",
+        ],
+    },
+    LeftOut {
+        why: "programs start, fail to start and take signals otherwise through the emulator",
+        tests: &[
+            "run_passes_the_status_on",
+            "commands_that_cannot_be_run",
+            "nohup_keeps_the_hangup_from_both",
+            "what_is_ignored_stays_ignored",
+        ],
+    },
+    LeftOut {
+        why: "limits of milliseconds, and thousands of processes, under emulation",
+        tests: &[
+            "a_waiter_has_the_lock_at_once",
+            "a_command_that_does_not_obey_never_meets_its_successor",
+            "a_held_lock_is_waited_for_and_its_holder_told",
+            "one_line_at_each_end_of_a_wait",
+            "contender_waits",
+            "old_handle",
+            "within_one_tick",
+            "kill_latency",
+            "idle_waiter_costs_nothing",
+            "behind_a_stopped_writer",
+            "killed_before_every_call",
+        ],
+    },
+];
 
 pub(crate) static LEGS: &[Leg] = &[
     Leg {
