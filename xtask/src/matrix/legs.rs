@@ -205,6 +205,8 @@ pub(crate) static LEGS: &[Leg] = &[
                 env: &[
                     ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc"),
                     ("QEMU_LD_PREFIX", "/usr/aarch64-linux-gnu"),
+                    // Everything costs twenty times as much.
+                    ("STORM_SCALE", "0.03"),
                 ],
                 left_out: QEMU_CANNOT,
                 ..directly(LINUX)
