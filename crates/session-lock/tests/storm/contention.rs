@@ -124,6 +124,9 @@ pub(crate) fn reentrant_threads() {
     settled(&arena, "contention::reentrant_threads");
 }
 
+/// However fast the sections are had.
+const LEAST_KILLS: usize = 12;
+
 /// Kills random actors and replaces them, until the journal has nearly `target` sections; then
 /// waits for the rest.
 pub(crate) fn kill_some(
@@ -135,11 +138,13 @@ pub(crate) fn kill_some(
 ) {
     let log = Journal::open(journal);
     let mut dice = Dice::new();
-    while begun(journal) < target * 9 / 10 {
+    let mut kills = 0;
+    while begun(journal) < target * 9 / 10 || kills < LEAST_KILLS {
         std::thread::sleep(pace.mul_f64(0.5 + dice.below(1000) as f64 / 1000.0));
         let victim = dice.below(crew.len() as u64) as usize;
         let replaced = std::mem::replace(&mut crew[victim], replace());
         replaced.kill(&log);
+        kills += 1;
     }
     wait_for(journal, target);
 }
