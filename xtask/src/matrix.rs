@@ -96,7 +96,7 @@ fn list(leg: &Leg) {
 }
 
 fn run_leg(leg: &'static Leg, host: &str, install: bool, report: &mut Report) {
-    let way = leg.ways.iter().find(|way| way.host == host);
+    let way = leg.way(host);
     for &scenario in leg.scenarios {
         // Running the tests builds them.
         if scenario == Scenario::Compile && way.is_some() {

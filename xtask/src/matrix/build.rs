@@ -56,10 +56,7 @@ pub(super) fn run(leg: &Leg, scenario: Scenario, host: &str) -> Result<(Option<S
             Ok(passed(status(&mut cargo(&words.concat())?)?))
         }
         Scenario::Compile => compile(leg, &target).map(passed),
-        Scenario::Tests => {
-            let way = leg.ways.iter().find(|way| way.host == host).context("no way to run")?;
-            test(way, &target)
-        }
+        Scenario::Tests => test(leg.way(host).context("no way to run")?, &target),
         Scenario::Prefixes => {
             let (why, tally) = prefixes::check()?;
             Ok((why, Built { tests: Some(tally), how: version(Run::Wine) }))

@@ -22,12 +22,12 @@ impl Needs {
         let target = leg.target.filter(|target| *target != host);
         let needs = Self { target, toolchain: None, programs: &[] };
         match scenario {
-            Scenario::Tests => match leg.ways.iter().find(|way| way.host == host) {
+            Scenario::Tests => match leg.way(host) {
                 Some(way) => Ok(Self { programs: way.programs, ..needs }),
                 None => Err(format!("{} does not run on {host}", leg.about)),
             },
             Scenario::Prefixes => {
-                let way = leg.ways.iter().find(|way| way.host == host && way.run == Run::Wine);
+                let way = leg.way(host).filter(|way| way.run == Run::Wine);
                 match way {
                     Some(way) => Ok(Self { programs: way.programs, ..needs }),
                     None => Err("Wine runs on Linux, and Windows has one pid space".to_owned()),
@@ -95,15 +95,15 @@ fn has_toolchain(name: &str) -> bool {
     version.is_ok_and(|version| version.status.success())
 }
 
-/// The first line of a program's `--version`.
+/// Under what programs run, with its version.
 pub(super) fn version(run: Run) -> Option<String> {
-    let (program, words) = match run {
+    let program = match run {
         Run::Directly => return None,
-        Run::Wine => ("wine", "under "),
-        Run::Qemu => ("qemu-aarch64-static", "under "),
+        Run::Wine => "wine",
+        Run::Qemu => "qemu-aarch64-static",
     };
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let first = text.lines().next()?.split(" (").next()?.trim().to_owned();
-    Some(format!("{words}{first}"))
+    let first = text.lines().next()?.split(" (").next()?.trim();
+    Some(format!("under {first}"))
 }

@@ -8,8 +8,15 @@ pub(crate) struct Leg {
     /// The target triple; `None` for the host's own.
     pub(crate) target: Option<&'static str>,
     pub(crate) scenarios: &'static [Scenario],
-    /// How programs of this target run, by the host's triple. The first that fits counts.
+    /// How programs of this target run, one for each host that can.
     pub(crate) ways: &'static [Way],
+}
+
+impl Leg {
+    /// How its programs run on a host.
+    pub(crate) fn way(&self, host: &str) -> Option<&'static Way> {
+        self.ways.iter().find(|way| way.host == host)
+    }
 }
 
 /// What is asked of a leg.

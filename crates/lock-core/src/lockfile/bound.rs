@@ -177,8 +177,7 @@ impl<S: Sys> Bound<S> {
         match self {
             Self::File { dir: None, file, .. } => sys.remove(lock.place(), file),
             Self::File { dir: Some(dir), file, facts } if !sys.renames_directories() => {
-                lock.remove_record(self.record_place(lock), file, facts)?;
-                lock.remove_emptied(dir)
+                lock.remove_in_place(dir, file, facts)
             }
             Self::File { dir: Some(dir), file, facts } => {
                 let tombstone = litter::tombstone_name(sys, lock.path());
@@ -186,8 +185,7 @@ impl<S: Sys> Bound<S> {
                     // An overlay renames no directory of its lower layer, which is where a lock is
                     // that came with a container's image.
                     Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
-                        lock.remove_record(self.record_place(lock), file, facts)?;
-                        return lock.remove_emptied(dir);
+                        return lock.remove_in_place(dir, file, facts);
                     }
                     renamed => renamed?,
                 }
@@ -216,10 +214,10 @@ impl<S: Sys> Bound<S> {
 
 /// Emptying a lock directory, and removing it from the bottom up where it cannot be renamed.
 ///
-/// In the latter case, in between it is a directory that names no owner. A crash there leaves it to the grace for
-/// such directories, and whoever stands still there for longer than that may find it gone, or
-/// another's in its place: only `rmdir` follows, which refuses what has content, and an empty one
-/// that it takes from its maker is made again.
+/// In the latter case, in between it is a directory that names no owner. A crash there leaves it to
+/// the grace for such directories, and whoever stands still there for longer than that may find it
+/// gone, or another's in its place: only `rmdir` follows, which refuses what has content, and an
+/// empty one that it takes from its maker is made again.
 impl<S: Sys> LockFile<S> {
     /// Removes the open directory, which is at `path` now, and the open record in it.
     pub(super) fn clear(
@@ -229,8 +227,7 @@ impl<S: Sys> LockFile<S> {
         file: &S::File,
         facts: &Facts,
     ) -> io::Result<()> {
-        let record = Place { dir: &dir.dir, name: OWNER_FILE.as_ref() };
-        self.remove_record(record, file, facts)?;
+        self.remove_record(record_place(self, Some(dir)), file, facts)?;
         self.sys().remove_dir(self.at(path))
     }
 
@@ -281,9 +278,10 @@ impl<S: Sys> LockFile<S> {
         Ok(())
     }
 
-    /// Removes the lock directory that was just emptied.
-    fn remove_emptied(&self, dir: &OpenDir<S>) -> io::Result<()> {
+    /// Removes the lock directory where it is: its record, then what is left.
+    fn remove_in_place(&self, dir: &OpenDir<S>, file: &S::File, facts: &Facts) -> io::Result<()> {
         let sys = self.sys();
+        self.remove_record(record_place(self, Some(dir)), file, facts)?;
         match sys.stat(self.place()) {
             // This process stood still, and others went on.
             Ok(seen) if !seen.same_file(&dir.facts) => return Ok(()),

@@ -139,6 +139,14 @@ impl<D> Clone for Place<'_, D> {
 
 impl<D> Copy for Place<'_, D> {}
 
+impl<'a> Place<'a, <Native as Sys>::Dir> {
+    /// A place in this machine's file system at large.
+    #[must_use]
+    pub fn absolute(path: &'a Path) -> Self {
+        Self { dir: Native.root(), name: path }
+    }
+}
+
 /// Shorthand for a [`Place`] of a given system.
 pub type At<'a, S> = Place<'a, <S as Sys>::Dir>;
 

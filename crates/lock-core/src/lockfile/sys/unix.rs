@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::{Errno, FdFlags};
 
 use super::errno::{no_links, no_rename_new, not_a_directory, not_regular};
-use super::{Access, At, Byte, Facts, FileKind, Place, Sys, locks, os};
+use super::{Access, At, Byte, Facts, FileKind, Sys, locks, os};
 use crate::filesystem::{Filesystem, FsClass};
 
 /// This machine's own files.
@@ -256,15 +256,6 @@ impl Sys for Native {
 
     fn sleep(&self, time: Duration) {
         std::thread::sleep(time);
-    }
-}
-
-/// `Place` with an absolute path.
-impl<'a> Place<'a, Dir> {
-    /// A place in the file system at large.
-    #[must_use]
-    pub fn absolute(path: &'a Path) -> Self {
-        Self { dir: &ROOT, name: path }
     }
 }
 

@@ -381,15 +381,6 @@ impl Sys for Native {
     }
 }
 
-/// `Place` with an absolute path.
-impl<'a> Place<'a, Dir> {
-    /// A place in the file system at large.
-    #[must_use]
-    pub fn absolute(path: &'a Path) -> Self {
-        Self { dir: &ROOT, name: path }
-    }
-}
-
 /// From 100 ns steps since 1601.
 fn timestamp(file_time: u64) -> Option<Timestamp> {
     const EPOCH: i128 = 116_444_736_000_000_000;
