@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lock_core::lockfile::{Layout, SectionError, Stamp};
 use lock_core::policy::{Disposition, Policy};
 use lock_core::record::Dialect;
-use lock_core::{AcquireError, Acquisition, Charge, Guard, LockFile, Request};
+use lock_core::{AcquireError, Acquisition, Charge, Guard, LockFile, Request, Step};
 
 use super::machine::Machine;
 use super::scenario::{Actor, Scenario};
@@ -104,7 +104,18 @@ impl Player {
             (state.world.now - state.jumped, state.processes[self.process].stops)
         };
         let start = clocks();
-        let had = Acquisition::new(self.lock.clone(), request).block(|_, _, _| {});
+        let mut acquisition = Acquisition::new(self.lock.clone(), request);
+        let had = loop {
+            match acquisition.step() {
+                Ok(Step::Acquired(guard)) => break Ok(guard),
+                Ok(Step::Wait(pause)) => {
+                    self.machine.state().remembers(&format!("{start:?} {acquisition:?}"));
+                    let woken = pause.block(&self.sys);
+                    acquisition.resume(woken);
+                }
+                Err(error) => break Err(error),
+            }
+        };
         let end = clocks();
         let mut state = self.machine.state();
         let waited = end.0 - start.0;

@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use super::mutant::Mutant;
 use super::run::{Chooser, Event, Outcome, Runner};
@@ -90,6 +91,17 @@ struct DepthFirst {
     seen: HashSet<u64>,
 }
 
+impl DepthFirst {
+    /// Which part of the first choices is done: the last of them take much less time than the
+    /// first, because what they lead to was seen before.
+    fn how_far(&self) -> String {
+        let first: Vec<_> = (self.path.iter().take(12))
+            .map(|fork| format!("{}/{}", fork.chosen + 1, fork.count))
+            .collect();
+        format!("at {}", first.join(" "))
+    }
+}
+
 impl Chooser for DepthFirst {
     fn choose(&mut self, state: &State, events: &[Event]) -> Option<usize> {
         if let Some(fork) = self.path.get(self.at) {
@@ -124,6 +136,9 @@ impl Explored {
     }
 }
 
+/// How long people wait for a word on how far it is.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Visits every state, until something breaks.
 pub(crate) fn everything(
     runner: &mut Runner,
@@ -132,7 +147,12 @@ pub(crate) fn everything(
 ) -> Explored {
     let mut chooser = DepthFirst { path: Vec::new(), at: 0, seen: HashSet::new() };
     let mut explored = Explored::default();
+    let mut told = Instant::now();
     loop {
+        if told.elapsed() > PATIENCE {
+            told = Instant::now();
+            eprintln!("{}: {} states, {}", scenario.name, explored.states, chooser.how_far());
+        }
         chooser.at = 0;
         let outcome = runner.run(scenario, mutant, &mut chooser, false);
         explored.count(&outcome);

@@ -58,6 +58,8 @@ pub(crate) struct Ghost {
     /// Whether calls fail or processes are stopped here, so that a release may give up.
     pub(crate) may_abandon: bool,
     holds: Vec<Hold>,
+    /// Whose record had which name: the names are not the same in every run.
+    pub(crate) named: Vec<(String, Process)>,
     /// The lock directory from which somebody last removed a record, or a link to nowhere. That
     /// makes it young again, and no less dead: whoever is about to remove it may go on.
     emptied: Option<u64>,
@@ -91,6 +93,7 @@ impl Ghost {
             foreign: scenario.foreign(),
             may_abandon: scenario.budget.stops + scenario.budget.faults > 0,
             holds: Vec::new(),
+            named: Vec::new(),
             emptied: None,
             someone_died: false,
             violations: Vec::new(),
@@ -116,7 +119,7 @@ impl Ghost {
         }
     }
 
-    fn named(&mut self, id: Option<&str>) -> Option<&mut Hold> {
+    fn of_name(&mut self, id: Option<&str>) -> Option<&mut Hold> {
         self.holds.iter_mut().find(|hold| id.is_some() && hold.id.as_deref() == id)
     }
 
@@ -188,6 +191,7 @@ impl State {
                 Some(record) if record.owner.is_some() => {
                     hold.until = record.monotonic.zip(record.promised()).map(|(a, b)| a + b);
                     hold.claimed = record.kernel_lock.is_some();
+                    self.ghost.named.extend(record.id.iter().cloned().map(|id| (id, process)));
                     hold.id = record.id;
                 }
                 _ => self.ghost.violated(2, "a record is visible before it is complete"),

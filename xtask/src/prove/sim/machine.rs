@@ -46,7 +46,9 @@ impl Machine {
                 looked: None,
             })
             .collect();
-        let processes = (0..scenario.process_count()).map(|_| ProcessState::default()).collect();
+        let process =
+            |number| ProcessState { twin: scenario.twin(number), ..ProcessState::default() };
+        let processes = (0..scenario.process_count()).map(process).collect();
         Self(Arc::new(Mutex::new(State {
             world: World::new(),
             threads,

@@ -74,13 +74,13 @@ impl Runner {
             state.steps += 1;
             match event {
                 Event::Run(thread) => {
-                    state.current = thread;
+                    state.gives_turn(thread);
                     drop(state);
                     threads[thread].resume();
                 }
                 Event::Fail(thread, fault) => {
                     state.budget.faults -= 1;
-                    state.current = thread;
+                    state.gives_turn(thread);
                     state.threads[thread].fault = Some(fault);
                     drop(state);
                     threads[thread].resume();

@@ -108,6 +108,13 @@ impl Scenario {
             .chain([(self.processes.len(), Actor::Janitor)])
     }
 
+    /// The process before this one that has the same one thread.
+    pub(crate) fn twin(&self, process: Process) -> Option<Process> {
+        let threads = *self.processes.get(process)?;
+        let same = |before: &&[Actor]| threads.len() == 1 && *before == threads;
+        self.processes[..process].iter().rposition(same)
+    }
+
     pub(crate) fn process_count(&self) -> usize {
         self.processes.len() + 1
     }

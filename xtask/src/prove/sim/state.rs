@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lock_core::Charge;
+use lock_core::lockfile::Layout;
 
 use super::ghost::Ghost;
 use super::mutant::Mutant;
@@ -70,13 +71,18 @@ pub(crate) struct ProcessState {
     pub(crate) stops: u8,
     /// Sums up what its threads saw.
     pub(crate) history: u64,
-    randoms: u64,
+    pub(crate) randoms: u64,
     /// The locks that its watchdog has yet to take over.
     pub(crate) charges: Vec<Charge>,
     /// A guard that its threads share.
     pub(crate) shared: Option<Arc<lock_core::Guard<Simulated>>>,
     /// Who is inside its gates, by the number of the gate.
     pub(crate) gates: Vec<Option<usize>>,
+    /// The process before it that does just the same.
+    pub(crate) twin: Option<Process>,
+    /// How many turns it had, and when the first was.
+    pub(crate) turns: u32,
+    pub(crate) born: Option<Duration>,
 }
 
 pub(crate) struct State {
@@ -130,9 +136,50 @@ impl State {
         self.trace.get_or_insert_default().push(line);
     }
 
+    /// The current thread is about to wait. If it is all of its process, then what it remembers is
+    /// all that is left of what it saw; but for a mutant, which may remember more.
+    ///
+    /// Where no name was made of its random bits and no record of its own was ever visible, nobody
+    /// can tell if the same ones come again.
+    pub(crate) fn remembers(&mut self, what: &str) {
+        let me = self.me();
+        let alone = self.threads.iter().filter(|thread| thread.process == me).count() == 1;
+        if !alone || self.mutant.is_some() {
+            return;
+        }
+        self.threads[self.current].judged = None;
+        let mut what = what.to_owned();
+        for (nth, (name, process)) in self.ghost.named.iter().enumerate() {
+            let earlier = self.ghost.named[..nth].iter().filter(|(_, by)| by == process).count();
+            what = what.replace(name.as_str(), &format!("record {earlier} of p{process}"));
+        }
+        let published = self.ghost.named.iter().any(|(_, process)| *process == me);
+        let nameless = self.fs.unnamed && self.ghost.layout == Layout::File;
+        let open = self.world.opened_by(me);
+        let process = &mut self.processes[me];
+        if nameless && !published {
+            process.randoms = 0;
+        }
+        process.history = digest((what, open, process.gates.len(), process.randoms, published));
+    }
+
     fn is_done(&self, process: Process) -> bool {
         let mine = |thread: &&Thread| thread.process == process;
         self.threads.iter().filter(mine).all(|thread| thread.status == Status::Done)
+    }
+
+    /// Whether what befalls this process next could as well befall its twin: neither has made a
+    /// call yet that anybody could notice, so the two differ in nothing but their names.
+    pub(crate) fn is_stood_for(&self, process: Process) -> bool {
+        let of = &self.processes[process];
+        let Some(twin) = of.twin.map(|twin| &self.processes[twin]) else { return false };
+        // The first turn only leads up to such a call. But whose turn it is counts where there is
+        // a bound on preemptions, and tells the two apart.
+        let at_most = if self.budget.preemptions.is_some() { 0 } else { 1 };
+        of.turns <= at_most
+            && (of.turns, of.born) == (twin.turns, twin.born)
+            && !twin.dead
+            && (of.stops, twin.stops) == (0, 0)
     }
 
     /// Writes at the end of a file. What was written is told by what its writer had seen: neither

@@ -29,7 +29,7 @@ const ROOT: u64 = 1;
 /// A process, by its place in the scenario.
 pub(crate) type Process = usize;
 
-/// An open file: the process that opened it, and a number that the process counts.
+/// An open file: the process that opened it, and the lowest number that was free there.
 pub(crate) type Description = (Process, u64);
 
 #[derive(Debug, Clone, Hash)]
@@ -66,7 +66,6 @@ struct Inode {
 pub(crate) struct World {
     inodes: BTreeMap<u64, Inode>,
     open: BTreeMap<Description, u64>,
-    opened: BTreeMap<Process, u64>,
     /// Time since boot. Moves only when the scheduler says so.
     pub(crate) now: Duration,
 }
@@ -86,7 +85,6 @@ impl World {
         Self {
             inodes: BTreeMap::from([(ROOT, root)]),
             open: BTreeMap::new(),
-            opened: BTreeMap::new(),
             now: Duration::from_secs(1_000_000),
         }
     }
@@ -165,9 +163,9 @@ impl World {
     }
 
     fn pin(&mut self, by: Process, number: u64) -> Description {
-        let count = self.opened.entry(by).or_default();
-        *count += 1;
-        let description = (by, *count);
+        let numbers = (1..).map(|number| (by, number));
+        let description =
+            numbers.into_iter().find(|it| !self.open.contains_key(it)).unwrap_or((by, u64::MAX));
         self.open.insert(description, number);
         if let Some(inode) = self.inodes.get_mut(&number) {
             inode.pins += 1;
@@ -222,6 +220,12 @@ impl World {
             locks.retain(|_, holder| *holder != description);
         }
         self.forget_unused(number);
+    }
+
+    /// What a process has open, and which file each is.
+    pub(crate) fn opened_by(&self, process: Process) -> Vec<(Description, u64)> {
+        let mine = self.open.range((process, 0)..=(process, u64::MAX));
+        mine.map(|(description, inode)| (*description, *inode)).collect()
     }
 
     /// Closes everything that a process has open.

@@ -85,13 +85,25 @@ impl State {
         true
     }
 
+    pub(super) fn gives_turn(&mut self, thread: usize) {
+        self.current = thread;
+        let now = self.world.now;
+        let process = &mut self.processes[self.threads[thread].process];
+        process.turns += 1;
+        process.born.get_or_insert(now);
+    }
+
     /// What can happen next. The first is what happens if nothing is chosen.
     pub(super) fn events(&self, runnable: &[usize]) -> Vec<Event> {
         let stays = self.budget.preemptions == Some(0) && runnable[0] == self.current;
-        let threads = if stays { &runnable[..1] } else { runnable };
+        let threads: Vec<_> = if stays { &runnable[..1] } else { runnable }
+            .iter()
+            .copied()
+            .filter(|&thread| !self.is_stood_for(self.threads[thread].process))
+            .collect();
         let mut events: Vec<_> = threads.iter().map(|&thread| Event::Run(thread)).collect();
         if self.budget.faults > 0 {
-            for &thread in threads {
+            for &thread in &threads {
                 if let Status::Ready(call) = self.threads[thread].status {
                     let faults = faults_of(call, self.fs.class);
                     events.extend(faults.iter().map(|&fault| Event::Fail(thread, fault)));
@@ -105,7 +117,7 @@ impl State {
                         && thread.phase == Phase::Main
                         && thread.status != Status::Done
                 });
-                !self.processes[process].dead && unfinished
+                !self.processes[process].dead && unfinished && !self.is_stood_for(process)
             })
         };
         if self.budget.crashes > 0 {
