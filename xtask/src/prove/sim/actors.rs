@@ -3,6 +3,8 @@
 mod ends;
 mod openclaw;
 
+use std::cell::Cell;
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::Waker;
@@ -46,6 +48,8 @@ struct Player {
     lock: LockFile<Simulated>,
     promises: bool,
     lock_is_directory: bool,
+    /// How often it has set out to take the lock.
+    round: Cell<u8>,
 }
 
 fn lock_path() -> PathBuf {
@@ -61,6 +65,7 @@ pub(crate) fn play(machine: Machine, scenario: &Scenario, process: Process, acto
         process,
         promises: scenario.promises,
         lock_is_directory: scenario.layout == Layout::Directory,
+        round: Cell::new(0),
     };
     match actor {
         Actor::Locker(rounds) => (0..rounds).for_each(|_| player.take_once(false)),
@@ -81,6 +86,11 @@ pub(crate) fn play(machine: Machine, scenario: &Scenario, process: Process, acto
 }
 
 impl Player {
+    /// What the protocol holds in its hands just now, whatever led to it.
+    fn remembers(&self, what: &dyn Debug) {
+        self.machine.state().remembers(&format!("{} {what:?}", self.round.get()));
+    }
+
     fn stamp(&self) -> Stamp {
         let dialect = if self.promises {
             Dialect::Session { max_hold: MAX_HOLD }
@@ -109,7 +119,7 @@ impl Player {
             match acquisition.step() {
                 Ok(Step::Acquired(guard)) => break Ok(guard),
                 Ok(Step::Wait(pause)) => {
-                    self.machine.state().remembers(&format!("{start:?} {acquisition:?}"));
+                    self.remembers(&(start, &acquisition));
                     let woken = pause.block(&self.sys);
                     acquisition.resume(woken);
                 }
@@ -126,6 +136,8 @@ impl Player {
             Ok(guard) => {
                 state.tell(|| "acquired".to_owned());
                 state.acquired(guard.record().id.as_deref());
+                drop(state);
+                self.remembers(&guard.record());
                 Some(guard)
             }
             Err(error) => {
@@ -167,6 +179,8 @@ impl Player {
     }
 
     fn take_once(&self, renew: bool) {
+        self.round.set(self.round.get() + 1);
+        self.remembers(&());
         let Some(guard) = self.acquire() else { return };
         if renew {
             let renewed = guard.extend(MAX_HOLD * 3);

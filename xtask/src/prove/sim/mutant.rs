@@ -150,6 +150,11 @@ impl Mutant {
         bound.filter(|_| Self::NoInodeCheck.is(state))
     }
 
+    /// Whether threads know more than the protocol holds in its hands.
+    pub(crate) fn remembers_more(state: &State) -> bool {
+        Self::NoRejudge.is(state)
+    }
+
     /// What was read, or would be read again.
     pub(crate) fn content(state: &mut State, inode: u64) -> (Vec<u8>, u64) {
         let (bytes, tag) = state.world.content(inode);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use lock_core::Charge;
 use lock_core::lockfile::Layout;
+use lock_core::record::LockRecord;
 
 use super::ghost::Ghost;
 use super::mutant::Mutant;
@@ -136,15 +137,12 @@ impl State {
         self.trace.get_or_insert_default().push(line);
     }
 
-    /// The current thread is about to wait. If it is all of its process, then what it remembers is
-    /// all that is left of what it saw; but for a mutant, which may remember more.
-    ///
-    /// Where no name was made of its random bits and no record of its own was ever visible, nobody
-    /// can tell if the same ones come again.
+    /// If the current thread is all of its process, then what it remembers where it is now is all
+    /// that is left of what it saw, and histories that differ in more are one from here on.
     pub(crate) fn remembers(&mut self, what: &str) {
         let me = self.me();
         let alone = self.threads.iter().filter(|thread| thread.process == me).count() == 1;
-        if !alone || self.mutant.is_some() {
+        if !alone || Mutant::remembers_more(self) {
             return;
         }
         self.threads[self.current].judged = None;
@@ -153,14 +151,13 @@ impl State {
             let earlier = self.ghost.named[..nth].iter().filter(|(_, by)| by == process).count();
             what = what.replace(name.as_str(), &format!("record {earlier} of p{process}"));
         }
-        let published = self.ghost.named.iter().any(|(_, process)| *process == me);
-        let nameless = self.fs.unnamed && self.ghost.layout == Layout::File;
         let open = self.world.opened_by(me);
         let process = &mut self.processes[me];
-        if nameless && !published {
+        if self.fs.unnamed && self.ghost.layout == Layout::File {
+            // Nothing is named by them: nobody can tell if the same random bits come again.
             process.randoms = 0;
         }
-        process.history = digest((what, open, process.gates.len(), process.randoms, published));
+        process.history = digest((what, open, process.gates.len(), process.randoms));
     }
 
     fn is_done(&self, process: Process) -> bool {
@@ -182,12 +179,26 @@ impl State {
             && (of.stops, twin.stops) == (0, 0)
     }
 
-    /// Writes at the end of a file. What was written is told by what its writer had seen: neither
-    /// the bytes nor their number are the same in every run, for an acquisition's name is in them.
+    /// Writes at the end of a file.
     pub(crate) fn append(&mut self, file: Description, offset: usize, bytes: &[u8]) {
-        let tag = digest((self.processes[self.me()].history, self.current));
+        let tag = self.tag(bytes);
         let number = self.world.inode_of(file);
         self.world.write(number, offset, bytes, tag);
+    }
+
+    /// What tells written bytes from others. Neither they nor their number are the same in every
+    /// run, for an acquisition's name is in them: in its place stands how many records of its
+    /// process were visible before. Other bytes are told by all that their writer had seen.
+    fn tag(&self, bytes: &[u8]) -> u64 {
+        let me = self.me();
+        let name = LockRecord::parse(bytes).and_then(|record| record.id);
+        match (name, std::str::from_utf8(bytes)) {
+            (Some(name), Ok(text)) if !Mutant::remembers_more(self) => {
+                let earlier = self.ghost.named.iter().filter(|(_, by)| *by == me).count();
+                digest((me, earlier, text.replace(&name, "")))
+            }
+            _ => digest((self.processes[me].history, self.current)),
+        }
     }
 
     /// What a sleeper of a process may be waiting for: the lock, its own gates and siblings.
