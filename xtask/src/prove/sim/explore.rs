@@ -5,6 +5,17 @@
 //! may still go wrong. Two schedules that lead to one state are followed once from there on. With a
 //! bound on preemptions, who runs and how many are left are part of the state, and everything
 //! within the bound is visited.
+//!
+//! Fewer states differ than one would think:
+//! - What nobody else can see needs no turn ([`super::machine`]).
+//! - Processes that do the same and have not yet made a call that anybody could notice differ in
+//!   their names alone: one of them stands for all (`State::is_stood_for`).
+//! - A process of one thread that waits, or has just taken the lock, knows what its `Acquisition` or
+//!   its record says, and nothing else of what it saw on the way there (`State::remembers`). The
+//!   same holds of a record, which is told from others by what it says (`State::append`).
+//!
+//! The broken protocols are hunted under all of this, but that the one which believes an earlier
+//! look keeps what it saw.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -92,8 +103,8 @@ struct DepthFirst {
 }
 
 impl DepthFirst {
-    /// Which part of the first choices is done: the last of them take much less time than the
-    /// first, because what they lead to was seen before.
+    /// How far the first choices are. The last of each take much less time than the first,
+    /// because most of what they lead to was seen before.
     fn how_far(&self) -> String {
         let first: Vec<_> = (self.path.iter().take(12))
             .map(|fork| format!("{}/{}", fork.chosen + 1, fork.count))

@@ -1,7 +1,7 @@
 //! Everything that is in a simulated machine at one moment.
 //!
 //! A thread's own state is a function of what it saw, so a process is summed up by its `history`:
-//! a hash of everything that its threads saw, in order.
+//! a hash of everything that its threads saw, in order, since they last said what they remember.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;

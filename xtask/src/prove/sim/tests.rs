@@ -46,3 +46,23 @@ fn what_is_found_can_be_shown_again() {
     let sound = replay(&mut Runner::default(), &scenario, None, &written, false);
     assert!(sound.violations.is_empty());
 }
+
+/// What stands for more than itself must not stand for what it is not: with every schedule and no
+/// bound, broken protocols are broken still.
+#[test]
+fn the_reduction_hides_nothing() {
+    for (ground, mutant, invariant) in [
+        ("file-2", Mutant::LateOwnerByte, 3),
+        ("file-2", Mutant::Clobber, 4),
+        ("file-stale-2", Mutant::NoBinding, 4),
+        ("file-stale-2", Mutant::CloseBeforeUnlink, 4),
+        ("file-3", Mutant::Clobber, 4),
+    ] {
+        let scenario = named(ground).within(None);
+        let explored = everything(&mut Runner::default(), &scenario, Some(mutant));
+        let (bound, schedule) = explored.broken.expect("it is broken");
+        assert_eq!(bound, None);
+        let shown = replay(&mut Runner::default(), &scenario, Some(mutant), &schedule, false);
+        assert_eq!(shown.violations[0].invariant, invariant, "{ground} {}", mutant.name());
+    }
+}

@@ -44,8 +44,8 @@ const TWICE: &[Actor] = &[Locker(2)];
 /// Everything that is explored exhaustively.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "file-2", processes: &[ONE, ONE], ..FILE },
-    Scenario { name: "file-again", processes: &[TWICE, ONE], short: Some(2), ..FILE },
-    Scenario { name: "file-3", processes: &[ONE, ONE, ONE], short: Some(1), ..FILE },
+    Scenario { name: "file-again", processes: &[TWICE, ONE], ..FILE },
+    Scenario { name: "file-3", processes: &[ONE, ONE, ONE], ..FILE },
     Scenario { name: "file-stale-2", processes: &[&[DiesHolding], ONE, ONE], ..FILE },
     Scenario {
         name: "file-stale-3",
