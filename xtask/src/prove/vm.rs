@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     let workshop = root()?.join("target/vm");
     fs::create_dir_all(&workshop)?;
-    let lockctl = build_lockctl();
+    let lockctl = build_lockctl(options.install);
     let mut report = Report::default();
     for scenario in SCENARIOS.iter().filter(chosen) {
         let started = Instant::now();
@@ -113,7 +113,10 @@ fn conclude(report: &Report, options: &Options) -> Result<()> {
 }
 
 /// What the guest runs: one file, linked statically.
-fn build_lockctl() -> Result<PathBuf> {
+fn build_lockctl(install: bool) -> Result<PathBuf> {
+    if install {
+        run_program(Command::new("rustup").args(["target", "add", TARGET]))?;
+    }
     let build = ["build", "--release", "--locked", "-p", "lockctl", "--target", TARGET];
     run_program(&mut cargo(&build)?)
         .with_context(|| format!("lockctl cannot be built: `rustup target add {TARGET}`?"))?;
