@@ -89,3 +89,21 @@ pub(crate) fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }
+
+/// Whether the standard library of a target is there.
+pub(crate) fn has_target(target: &str) -> bool {
+    let print = ["--print", "target-libdir", "--target", target];
+    let found = Command::new("rustc").args(print).output();
+    found.is_ok_and(|found| {
+        let directory = String::from_utf8_lossy(&found.stdout);
+        found.status.success() && std::path::Path::new(directory.trim()).is_dir()
+    })
+}
+
+/// Fetches the standard library of a target, unless it is there.
+pub(crate) fn fetch_target(target: &str) -> Result<()> {
+    if has_target(target) {
+        return Ok(());
+    }
+    run(Command::new("rustup").args(["target", "add", target]))
+}

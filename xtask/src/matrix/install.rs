@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::legs::{Leg, Run, Scenario, oldest_rust};
-use crate::tools::{as_root, has_program, run};
+use crate::tools::{as_root, fetch_target, has_program, has_target, run};
 
 /// What one scenario of one leg needs.
 pub(super) struct Needs {
@@ -59,8 +59,8 @@ impl Needs {
 
     /// Fetches what is missing.
     pub(super) fn install(&self) -> Result<()> {
-        if let Some(target) = self.target.filter(|target| !has_target(target)) {
-            run(Command::new("rustup").args(["target", "add", target]))?;
+        if let Some(target) = self.target {
+            fetch_target(target)?;
         }
         if let Some(toolchain) = self.toolchain.filter(|toolchain| !has_toolchain(toolchain)) {
             let minimal = ["toolchain", "install", toolchain, "--profile", "minimal"];
@@ -78,16 +78,6 @@ impl Needs {
         let install = ["install", "-y", "-qq", "--no-install-recommends"];
         run(as_root("apt-get").args(install).args(packages))
     }
-}
-
-/// Whether the standard library of a target is there.
-fn has_target(target: &str) -> bool {
-    let print = ["--print", "target-libdir", "--target", target];
-    let found = Command::new("rustc").args(print).output();
-    found.is_ok_and(|found| {
-        let directory = String::from_utf8_lossy(&found.stdout);
-        found.status.success() && std::path::Path::new(directory.trim()).is_dir()
-    })
 }
 
 fn has_toolchain(name: &str) -> bool {

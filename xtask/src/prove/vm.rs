@@ -20,7 +20,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::tools::{cargo, has_program, root, run as run_program};
+use crate::tools::{cargo, fetch_target, has_program, root, run as run_program};
 use guest::Machine;
 use packages::Packages;
 use report::Report;
@@ -115,7 +115,7 @@ fn conclude(report: &Report, options: &Options) -> Result<()> {
 /// What the guest runs: one file, linked statically.
 fn build_lockctl(install: bool) -> Result<PathBuf> {
     if install {
-        run_program(Command::new("rustup").args(["target", "add", TARGET]))?;
+        fetch_target(TARGET)?;
     }
     let build = ["build", "--release", "--locked", "-p", "lockctl", "--target", TARGET];
     run_program(&mut cargo(&build)?)
