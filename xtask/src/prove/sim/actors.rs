@@ -88,7 +88,7 @@ pub(crate) fn play(machine: Machine, scenario: &Scenario, process: Process, acto
 impl Player {
     /// What the protocol holds in its hands just now, whatever led to it.
     fn remembers(&self, what: &dyn Debug) {
-        self.machine.state().remembers(&format!("{} {what:?}", self.round.get()));
+        self.machine.state().remembers(format_args!("{} {what:?}", self.round.get()));
     }
 
     fn stamp(&self) -> Stamp {

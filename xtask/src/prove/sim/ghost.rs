@@ -51,6 +51,9 @@ struct Hold {
     writing: bool,
 }
 
+/// Whose record, and how many of that process were visible before.
+type RecordNumber = (Process, usize);
+
 #[derive(Debug)]
 pub(crate) struct Ghost {
     pub(crate) layout: Layout,
@@ -58,8 +61,9 @@ pub(crate) struct Ghost {
     /// Whether calls fail or processes are stopped here, so that a release may give up.
     pub(crate) may_abandon: bool,
     holds: Vec<Hold>,
-    /// Whose record had which name: the names are not the same in every run.
-    pub(crate) named: Vec<(String, Process)>,
+    /// The names of all records that were ever visible, and what to call each: its name is not the
+    /// same in every run.
+    pub(crate) records: Vec<(String, RecordNumber)>,
     /// The lock directory from which somebody last removed a record, or a link to nowhere. That
     /// makes it young again, and no less dead: whoever is about to remove it may go on.
     emptied: Option<u64>,
@@ -93,7 +97,7 @@ impl Ghost {
             foreign: scenario.foreign(),
             may_abandon: scenario.budget.stops + scenario.budget.faults > 0,
             holds: Vec::new(),
-            named: Vec::new(),
+            records: Vec::new(),
             emptied: None,
             someone_died: false,
             violations: Vec::new(),
@@ -109,6 +113,11 @@ impl Ghost {
         self.violations.push(Violation { invariant, what: what.into() });
     }
 
+    /// What the next record of a process will be called once it is visible.
+    pub(crate) fn next_record_of(&self, process: Process) -> RecordNumber {
+        (process, self.records.iter().filter(|(_, (by, _))| *by == process).count())
+    }
+
     /// A process died. What it still has at the path is anybody's.
     pub(crate) fn died(&mut self, process: Process) {
         self.someone_died = true;
@@ -119,7 +128,7 @@ impl Ghost {
         }
     }
 
-    fn of_name(&mut self, id: Option<&str>) -> Option<&mut Hold> {
+    fn named(&mut self, id: Option<&str>) -> Option<&mut Hold> {
         self.holds.iter_mut().find(|hold| id.is_some() && hold.id.as_deref() == id)
     }
 
@@ -191,7 +200,8 @@ impl State {
                 Some(record) if record.owner.is_some() => {
                     hold.until = record.monotonic.zip(record.promised()).map(|(a, b)| a + b);
                     hold.claimed = record.kernel_lock.is_some();
-                    self.ghost.named.extend(record.id.iter().cloned().map(|id| (id, process)));
+                    let number = self.ghost.next_record_of(process);
+                    self.ghost.records.extend(record.id.iter().cloned().map(|id| (id, number)));
                     hold.id = record.id;
                 }
                 _ => self.ghost.violated(2, "a record is visible before it is complete"),

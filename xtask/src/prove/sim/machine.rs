@@ -46,8 +46,7 @@ impl Machine {
                 looked: None,
             })
             .collect();
-        let process =
-            |number| ProcessState { twin: scenario.twin(number), ..ProcessState::default() };
+        let process = |number| ProcessState::new(scenario.twin(number));
         let processes = (0..scenario.process_count()).map(process).collect();
         Self(Arc::new(Mutex::new(State {
             world: World::new(),

@@ -3,6 +3,7 @@
 //! A thread's own state is a function of what it saw, so a process is summed up by its `history`:
 //! a hash of everything that its threads saw, in order, since they last said what they remember.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
@@ -72,7 +73,7 @@ pub(crate) struct ProcessState {
     pub(crate) stops: u8,
     /// Sums up what its threads saw.
     pub(crate) history: u64,
-    pub(crate) randoms: u64,
+    randoms: u64,
     /// The locks that its watchdog has yet to take over.
     pub(crate) charges: Vec<Charge>,
     /// A guard that its threads share.
@@ -80,10 +81,16 @@ pub(crate) struct ProcessState {
     /// Who is inside its gates, by the number of the gate.
     pub(crate) gates: Vec<Option<usize>>,
     /// The process before it that does just the same.
-    pub(crate) twin: Option<Process>,
+    twin: Option<Process>,
     /// How many turns it had, and when the first was.
     pub(crate) turns: u32,
     pub(crate) born: Option<Duration>,
+}
+
+impl ProcessState {
+    pub(crate) fn new(twin: Option<Process>) -> Self {
+        Self { twin, ..Self::default() }
+    }
 }
 
 pub(crate) struct State {
@@ -137,19 +144,24 @@ impl State {
         self.trace.get_or_insert_default().push(line);
     }
 
-    /// If the current thread is all of its process, then what it remembers where it is now is all
-    /// that is left of what it saw, and histories that differ in more are one from here on.
-    pub(crate) fn remembers(&mut self, what: &str) {
+    /// Whether what a process holds in its hands is all that is left of what it saw. Threads could
+    /// know more of each other, and so could a mutant.
+    fn is_summed_up(&self, process: Process) -> bool {
+        let threads = self.threads.iter().filter(|thread| thread.process == process);
+        threads.count() == 1 && !Mutant::remembers_more(self)
+    }
+
+    /// What the current process holds in its hands; histories that differ in more are one from
+    /// here on.
+    pub(crate) fn remembers(&mut self, what: fmt::Arguments<'_>) {
         let me = self.me();
-        let alone = self.threads.iter().filter(|thread| thread.process == me).count() == 1;
-        if !alone || Mutant::remembers_more(self) {
+        if !self.is_summed_up(me) {
             return;
         }
         self.threads[self.current].judged = None;
-        let mut what = what.to_owned();
-        for (nth, (name, process)) in self.ghost.named.iter().enumerate() {
-            let earlier = self.ghost.named[..nth].iter().filter(|(_, by)| by == process).count();
-            what = what.replace(name.as_str(), &format!("record {earlier} of p{process}"));
+        let mut what = what.to_string();
+        for (name, number) in &self.ghost.records {
+            what = what.replace(name.as_str(), &format!("record {number:?}"));
         }
         let open = self.world.opened_by(me);
         let process = &mut self.processes[me];
@@ -187,17 +199,14 @@ impl State {
     }
 
     /// What tells written bytes from others. Neither they nor their number are the same in every
-    /// run, for an acquisition's name is in them: in its place stands how many records of its
-    /// process were visible before. Other bytes are told by all that their writer had seen.
+    /// run, for an acquisition's name is in them; in its place stands what the record is called.
+    /// Other bytes, and those of one of several threads, are told by all that their writer had seen.
     fn tag(&self, bytes: &[u8]) -> u64 {
         let me = self.me();
-        let name = LockRecord::parse(bytes).and_then(|record| record.id);
-        match (name, std::str::from_utf8(bytes)) {
-            (Some(name), Ok(text)) if !Mutant::remembers_more(self) => {
-                let earlier = self.ghost.named.iter().filter(|(_, by)| *by == me).count();
-                digest((me, earlier, text.replace(&name, "")))
-            }
-            _ => digest((self.processes[me].history, self.current)),
+        let name = || LockRecord::parse(bytes)?.id.zip(std::str::from_utf8(bytes).ok());
+        match self.is_summed_up(me).then(name).flatten() {
+            Some((name, text)) => digest((self.ghost.next_record_of(me), text.replace(&name, ""))),
+            None => digest((self.processes[me].history, self.current)),
         }
     }
 

@@ -7,7 +7,7 @@
 
 mod names;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -163,9 +163,9 @@ impl World {
     }
 
     fn pin(&mut self, by: Process, number: u64) -> Description {
-        let numbers = (1..).map(|number| (by, number));
-        let description =
-            numbers.into_iter().find(|it| !self.open.contains_key(it)).unwrap_or((by, u64::MAX));
+        let mut numbers = (1..).map(|number| (by, number));
+        let free = numbers.find(|description| !self.open.contains_key(description));
+        let description = free.unwrap_or((by, u64::MAX));
         self.open.insert(description, number);
         if let Some(inode) = self.inodes.get_mut(&number) {
             inode.pins += 1;
@@ -230,8 +230,7 @@ impl World {
 
     /// Closes everything that a process has open.
     pub(crate) fn close_all(&mut self, of: Process) {
-        let open: BTreeSet<_> = self.open.keys().filter(|(by, _)| *by == of).copied().collect();
-        open.into_iter().for_each(|description| self.close(description));
+        self.opened_by(of).into_iter().for_each(|(description, _)| self.close(description));
     }
 
     pub(crate) fn inode_of(&self, description: Description) -> u64 {

@@ -8,7 +8,7 @@ use super::Hold;
 impl State {
     /// A guard was handed out.
     pub(crate) fn acquired(&mut self, id: Option<&str>) {
-        match self.ghost.of_name(id) {
+        match self.ghost.named(id) {
             Some(hold) if !hold.released => hold.returned = true,
             _ => self.ghost.violated(1, "a guard without a record of its own"),
         }
@@ -33,14 +33,14 @@ impl State {
 
     /// The holder begins to let go.
     pub(crate) fn releasing(&mut self, id: Option<&str>) {
-        if let Some(hold) = self.ghost.of_name(id) {
+        if let Some(hold) = self.ghost.named(id) {
             hold.released = true;
         }
     }
 
     /// The holder was told how that ended.
     pub(crate) fn released(&mut self, id: Option<&str>, outcome: &ReleaseOutcome) {
-        let Some(hold) = self.ghost.of_name(id).map(|hold| hold.clone()) else { return };
+        let Some(hold) = self.ghost.named(id).map(|hold| hold.clone()) else { return };
         self.tell(|| format!("release: {outcome:?}"));
         match outcome {
             ReleaseOutcome::Released if hold.lost => {
@@ -66,7 +66,7 @@ impl State {
     /// The holder is inside a write section: at its beginning, in its middle, at its end.
     pub(crate) fn writes(&mut self, id: Option<&str>, writing: bool) {
         let record = self.binding().record;
-        let Some(hold) = self.ghost.of_name(id) else {
+        let Some(hold) = self.ghost.named(id) else {
             self.ghost.violated(5, "a fenced write by nobody");
             return;
         };
