@@ -16,7 +16,8 @@ use crate::verdict::{Doubt, Verdict, judge};
 ///
 /// Its answer is one more piece of evidence. It is asked only where everything local is
 /// unverifiable, its word never overrules what this kernel can see, and it counts for exactly
-/// the record it was asked about.
+/// the record it was asked about. While a process runs here that may be the owner (only a boot
+/// id or a pid namespace is missing to tell), it is not believed that the owner is gone.
 #[async_trait]
 pub trait OwnerHome: Send + Sync {
     /// What has become of the owner of `record`; `None`: not known. Answer

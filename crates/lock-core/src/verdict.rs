@@ -90,13 +90,15 @@ pub fn judge(e: &Evidence) -> Verdict {
         (KernelLock::Held, Verdict::Dead(_)) => Verdict::Alive(Life::Inherited),
         (KernelLock::Held, _) => Verdict::Alive(Life::KernelLock),
         (KernelLock::Free, _) if free_proves_release(e) => Verdict::Dead(DeathProof::LockReleased),
-        (KernelLock::Free, Verdict::Unverifiable(_)) if free_breaks_tie(e) => {
+        (KernelLock::Free, Verdict::Unverifiable(_)) if free_breaks_tie(e) && !may_live_here(e) => {
             Verdict::Dead(DeathProof::LockReleased)
         }
         // Another kind of witness is heard only where this kernel has nothing to say.
         (_, Verdict::Unverifiable(doubt)) => match e.attested {
             Some(Attested::Alive) => Verdict::Alive(Life::Attested),
-            Some(Attested::Gone) if e.form.is_some() => Verdict::Dead(DeathProof::Attested),
+            Some(Attested::Gone) if e.form.is_some() && !may_live_here(e) => {
+                Verdict::Dead(DeathProof::Attested)
+            }
             _ => Verdict::Unverifiable(doubt),
         },
         (_, verdict) => verdict,
@@ -114,6 +116,21 @@ fn free_proves_release(e: &Evidence) -> bool {
 /// A free owner byte may tip an otherwise undecided case: the lock domain is this guest's.
 fn free_breaks_tie(e: &Evidence) -> bool {
     e.claimed && e.same_file && e.boot == Comparison::Same && e.fs == FsClass::GuestLocal
+}
+
+/// A process that runs may be the owner, and what keeps it from being taken for it is only what
+/// is not known of boot and pid namespace, or a record that cannot be interpreted. Without these
+/// gaps it would be [`Alive`](Verdict::Alive), over every witness who is heard in a case of
+/// doubt: a gap must not let that witness prevail.
+fn may_live_here(e: &Evidence) -> bool {
+    let runs = match e.own {
+        // We run. A record of ours that no guard of this process holds is of the past, though.
+        Own::HeldHere | Own::NotHeldHere { .. } => e.form == Some(Form::Origin),
+        Own::Other => e.process == Process::Running,
+    };
+    let under_the_pid =
+        e.namespace != Comparison::Different && e.incarnation != Comparison::Different && runs;
+    e.boot != Comparison::Different && (e.found_by_handle || under_the_pid)
 }
 
 /// The verdict of everything but the owner byte.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lock_core::identity::{OwnerId, PidNamespace};
+use lock_core::identity::{BootId, OwnerId, PidNamespace};
 use lock_core::record::{Dialect, LockRecord};
 use session_lock::{Attested, Clock, OwnerHome, SessionLockError, SystemClock};
 use support::*;
@@ -120,6 +120,19 @@ async fn a_home_is_not_asked_about_an_owner_that_can_be_seen() {
     let lock = waiting(&bench, Duration::from_millis(300));
     lock.acquire_asking(&home).await.expect_err("a living owner");
     assert_eq!(home.asked(), 0);
+}
+
+/// A gap (no boot id) keeps it from being taken for the owner, and from being given up.
+#[tokio::test]
+async fn a_home_is_not_believed_that_a_process_is_gone_which_may_be_the_owner() {
+    let bench = Bench::new();
+    plant(&bench, OwnerId { boot: BootId::Unknown, ..owner(OTHER, OTHER_START) }, "theirs-1");
+    let home = Scripted::new(&[Some(Attested::Gone)]);
+    let lock = waiting(&bench, Duration::from_millis(300));
+    let error = lock.acquire_asking(&home).await.expect_err("it runs here");
+    assert!(matches!(error, SessionLockError::Timeout(_)), "{error}");
+    assert!(error.to_string().contains("a process that may be the owner runs here"), "{error}");
+    assert!(home.asked() >= 1);
 }
 
 /// The answer about one record says nothing about its successor's.

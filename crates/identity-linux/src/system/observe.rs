@@ -32,7 +32,18 @@ pub(super) fn observe(recorded: &OwnerId, here: &OwnerId) -> Observed {
         (None, _) => look_up(pid),
         (Some(theirs), Some(ours)) if theirs.compare(ours) == Comparison::Same => look_up(pid),
         (Some(_), Some(_)) => elsewhere(recorded, here, "in another pid namespace"),
-        (Some(_), None) => elsewhere(recorded, here, "in a pid namespace that may not be this one"),
+        // Who runs under the pid may be the owner. That nobody does means nothing elsewhere.
+        (Some(_), None) => {
+            let apart = elsewhere(recorded, here, "in a pid namespace that may not be this one");
+            match look_up(pid) {
+                mut seen if seen.process == Process::Running => {
+                    seen.found_by_handle = apart.found_by_handle;
+                    seen.gaps.splice(..0, apart.gaps);
+                    seen
+                }
+                _ => apart,
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::assess::Assessment;
 use crate::evidence::Attested;
 use crate::identity::{BootId, Comparison, OwnerId, OwnerKind, Process};
 use crate::record::Form;
+use crate::verdict::Verdict;
 
 impl Assessment {
     pub(super) fn about_owner(&self, owner: &OwnerId) -> Vec<Finding> {
@@ -106,7 +107,11 @@ impl Assessment {
                 add(Source::Pid, "running", "its home says that it is alive".into())
             }
             Some(Attested::Gone) => {
-                add(Source::Pid, "gone", "its home says that it is gone".into())
+                let overruled = match self.verdict {
+                    Verdict::Unverifiable(_) => ", but a process that may be the owner runs here",
+                    _ => "",
+                };
+                add(Source::Pid, "gone", format!("its home says that it is gone{overruled}"));
             }
             None => {}
         }

@@ -109,7 +109,10 @@ fn a_held_byte_is_life(#[case] evidence: Evidence, #[case] verdict: Verdict) {
 #[case::guest_never_over_an_unconfirmed_pid(Evidence { incarnation: Unknown, ..GUEST }, alive(Life::Unconfirmed))]
 #[case::guest_never_over_a_handle(Evidence { namespace: Different, found_by_handle: true, ..GUEST }, alive(Life::FoundByHandle))]
 #[case::guest_foreign_namespace(Evidence { namespace: Different, ..GUEST }, dead(LockReleased))]
-#[case::guest_namespace_unknown(Evidence { namespace: Unknown, ..GUEST }, dead(LockReleased))]
+#[case::guest_namespace_unknown(Evidence { namespace: Unknown, process: Process::Unknown, ..GUEST }, dead(LockReleased))]
+#[case::guest_namespace_unknown_but_gone(Evidence { namespace: Unknown, process: Process::Gone, ..GUEST }, dead(LockReleased))]
+#[case::guest_never_over_a_pid_that_may_be_the_owner(Evidence { namespace: Unknown, ..GUEST }, unsure(NamespaceUnknown))]
+#[case::guest_never_over_a_newer_record_of_a_living_pid(Evidence { interpretable: false, ..GUEST }, unsure(OtherPlatform))]
 #[case::guest_process_unknown(Evidence { process: Process::Unknown, ..GUEST }, dead(LockReleased))]
 #[case::guest_over_its_home(Evidence { namespace: Different, attested: Some(Attested::Alive), ..GUEST }, dead(LockReleased))]
 #[case::guest_boot_unknown(Evidence { boot: Unknown, ..GUEST }, unsure(BootUnknown))]
@@ -215,19 +218,38 @@ fn an_attestation_fills_gaps_and_overrules_nothing(
     #[case] verdict: Verdict,
 ) {
     let attested = Some(answer);
+    let unseen = Evidence { process: Process::Unknown, incarnation: Unknown, ..OURS };
     for unverifiable in [
-        Evidence { interpretable: false, ..OURS },
-        Evidence { boot: Unknown, ..OURS },
+        Evidence { interpretable: false, ..unseen },
+        Evidence { boot: Unknown, ..unseen },
+        Evidence { boot: Unknown, process: Process::Gone, ..OURS },
+        Evidence { boot: Unknown, incarnation: Different, ..OURS },
         Evidence { fs: Network, ..BOOTED },
-        Evidence { namespace: Unknown, ..OURS },
+        Evidence { namespace: Unknown, ..unseen },
         Evidence { namespace: Different, ..OURS },
         Evidence { process: Process::Unknown, ..OURS },
+        Evidence { boot: Unknown, own: LEFT, ..OURS },
     ] {
         assert_eq!(judge(&Evidence { attested, ..unverifiable }), verdict, "{unverifiable:?}");
     }
     for settled in [OURS, ORIGIN, HELD, LET_GO, GUEST, BOOTED] {
         assert_eq!(judge(&Evidence { attested, ..settled }), judge(&settled), "{settled:?}");
     }
+}
+
+/// A process runs that would be respected if boot or namespace were known: the owner's home is
+/// believed that it is alive, not that it is gone.
+#[rstest]
+#[case::boot_unknown(Evidence { boot: Unknown, ..OURS }, BootUnknown)]
+#[case::boot_unknown_and_unconfirmed(Evidence { boot: Unknown, incarnation: Unknown, ..OURS }, BootUnknown)]
+#[case::namespace_unknown(Evidence { namespace: Unknown, ..OURS }, NamespaceUnknown)]
+#[case::newer_record(Evidence { interpretable: false, ..OURS }, OtherPlatform)]
+#[case::found_by_handle(Evidence { boot: Unknown, namespace: Different, found_by_handle: true, ..OURS }, BootUnknown)]
+#[case::our_own_pid_of_the_origin(Evidence { boot: Unknown, own: LEFT, ..ORIGIN }, BootUnknown)]
+fn nobody_attests_the_end_of_who_may_live_here(#[case] evidence: Evidence, #[case] doubt: Doubt) {
+    let attested = |answer| judge(&Evidence { attested: Some(answer), ..evidence });
+    assert_eq!(attested(Attested::Gone), unsure(doubt));
+    assert_eq!(attested(Attested::Alive), alive(Life::Attested));
 }
 
 /// There is no owner of whom it could be said that it is gone.

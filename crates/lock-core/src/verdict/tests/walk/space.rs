@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const COMPARISONS: [Comparison; 3] = [Same, Different, Unknown];
 
-/// Calls `visit` for every evidence there is.
+/// Calls `visit` for every evidence there is: who names no owner claims nothing.
 pub(super) fn for_all_evidence(mut visit: impl FnMut(Evidence)) {
     let forms = [Some(Form::Ours), Some(Form::Origin), None];
     let locks = [Held, Free, KernelLock::Unknown];
@@ -25,6 +25,9 @@ pub(super) fn for_all_evidence(mut visit: impl FnMut(Evidence)) {
             e.same_file = flags & 4 != 0;
             e.single_host = flags & 8 != 0;
             e.found_by_handle = flags & 16 != 0;
+            if form.is_none() && (e.interpretable || e.claimed) {
+                continue;
+            }
             for kernel_lock in locks {
                 e.kernel_lock = kernel_lock;
                 for fs in classes {
