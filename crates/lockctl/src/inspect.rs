@@ -30,22 +30,25 @@ fn show(
     json: bool,
     inspect: impl Fn(&Path) -> Result<Inspection, anyhow::Error>,
 ) -> u8 {
+    let found: Vec<_> = paths.iter().map(|path| (path, inspect(path))).collect();
     let mut readable = true;
-    let mut inspections = Vec::new();
-    for path in paths {
-        match inspect(path) {
-            Ok(inspection) => inspections.push(inspection),
+    for (_, looked) in &found {
+        match looked {
+            Ok(inspection) => readable &= inspection.was_readable(),
             Err(error) => {
                 say!("lockctl: {error}");
                 readable = false;
             }
         }
     }
-    readable &= inspections.iter().all(Inspection::was_readable);
     let printed = if json {
-        print_json(&inspections.iter().map(Report::new).collect::<Vec<_>>())
+        let reports = found.iter().map(|(path, looked)| match looked {
+            Ok(inspection) => Report::new(inspection),
+            Err(error) => Report::of_no_lock(path, error),
+        });
+        print_json(&reports.collect::<Vec<_>>())
     } else {
-        let text: String = inspections.iter().map(text).collect();
+        let text: String = found.iter().flat_map(|(_, looked)| looked).map(text).collect();
         print(&text)
     };
     if printed && readable { 0 } else { exit::FAILED }

@@ -1,6 +1,7 @@
 //! One inspected lock: as a JSON object, and as sentences for people.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::path::Path;
 
 use lock_core::policy::Action;
 use lock_core::record::LockRecord;
@@ -47,17 +48,7 @@ struct Evidence {
 
 impl Report {
     pub(crate) fn new(inspection: &Inspection) -> Self {
-        let mut report = Self {
-            schema: 1,
-            path: inspection.path.display().to_string(),
-            state: inspection.state().as_str(),
-            verdict: None,
-            reasons: Vec::new(),
-            decision: "acquire",
-            owner: None,
-            evidence: Vec::new(),
-            removed: None,
-        };
+        let mut report = Self::unlocked(&inspection.path, inspection.state());
         if let Some((assessment, decision)) = &inspection.found {
             report.verdict = Some(match assessment.verdict {
                 Verdict::Alive(_) => "alive",
@@ -81,12 +72,38 @@ impl Report {
                 })
                 .collect();
         } else if let Some(error) = &inspection.error {
-            report.verdict = Some("unverifiable");
-            report.decision = "wait";
-            let detail = error.to_string();
-            report.evidence.push(Evidence { source: "record", finding: "unreadable", detail });
+            report.unreadable(error);
         }
         report
+    }
+
+    /// Of an argument that names nothing that could have a lock.
+    pub(crate) fn of_no_lock(path: &Path, why: &dyn Display) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut report = Self::unlocked(&path, State::Unverifiable);
+        report.unreadable(why);
+        report
+    }
+
+    fn unlocked(path: &Path, state: State) -> Self {
+        Self {
+            schema: 1,
+            path: path.display().to_string(),
+            state: state.as_str(),
+            verdict: None,
+            reasons: Vec::new(),
+            decision: "acquire",
+            owner: None,
+            evidence: Vec::new(),
+            removed: None,
+        }
+    }
+
+    fn unreadable(&mut self, why: &dyn Display) {
+        self.verdict = Some("unverifiable");
+        self.decision = "wait";
+        let detail = why.to_string();
+        self.evidence.push(Evidence { source: "record", finding: "unreadable", detail });
     }
 
     /// The same in a report of `doctor`.

@@ -252,6 +252,20 @@ fn several_files_and_output_that_cannot_be_written() {
     output_that_cannot_be_written(&place);
 }
 
+/// One object per argument, whatever the argument: programs take them in order.
+#[test]
+fn an_argument_that_names_no_file_has_its_object_too() {
+    let place = Place::new();
+    let mut both = session("inspect", &["--json"]);
+    both.arg(place.at("..")).arg(place.file());
+    let both = done(both).expect(1);
+    assert!(both.err.contains("does not name a session file"), "{}", both.err);
+    let both = both.json();
+    both.as_array().unwrap().iter().for_each(check_form);
+    expect(&both[0], "unverifiable", json!("unverifiable"), json!([]), "wait");
+    expect(&both[1], "unlocked", Value::Null, json!([]), "acquire");
+}
+
 #[cfg(target_os = "linux")]
 fn output_that_cannot_be_written(place: &Place) {
     for (verb, json) in
