@@ -27,6 +27,8 @@ struct State {
     wakers: HashMap<u64, Waker>,
     futures: u64,
     callbacks: Vec<Callback>,
+    /// Threads that wait. Mostly none, and then a release makes no system call to wake them.
+    waiting: usize,
 }
 
 /// Set once, when a hold ends.
@@ -62,8 +64,11 @@ impl EndCell {
         state.end = Some(end);
         let (wakers, callbacks) =
             (std::mem::take(&mut state.wakers), std::mem::take(&mut state.callbacks));
+        let waiting = state.waiting > 0;
         drop(state);
-        self.changed.notify_all();
+        if waiting {
+            self.changed.notify_all();
+        }
         wakers.into_values().for_each(Waker::wake);
         call_back(callbacks, end);
     }
@@ -94,11 +99,13 @@ impl EndCell {
             if left == Some(Duration::ZERO) {
                 break;
             }
+            state.waiting += 1;
             state = self
                 .changed
                 .wait_timeout(state, left.unwrap_or(timeout))
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+            state.waiting -= 1;
         }
         state.end
     }

@@ -24,34 +24,46 @@ pub trait Gate: fmt::Debug + Send + Sync {
 /// A gate for real threads.
 #[derive(Debug, Default)]
 pub(super) struct ThreadGate {
-    inside: Mutex<Option<ThreadId>>,
+    room: Mutex<Room>,
     freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    inside: Option<ThreadId>,
+    /// Waking nobody is a system call, too, and every release would make two.
+    waiting: usize,
 }
 
 impl Gate for ThreadGate {
     fn enter(&self, patience: Duration) -> Option<Duration> {
-        let mut inside = locked(&self.inside);
+        let mut room = locked(&self.room);
         let mut left = patience;
         let mut started = None;
-        while inside.is_some() {
+        while room.inside.is_some() {
             left = patience.saturating_sub(started.get_or_insert_with(Instant::now).elapsed());
             if left.is_zero() {
                 return None;
             }
-            let waited = self.freed.wait_timeout(inside, left);
-            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
+            room.waiting += 1;
+            let waited = self.freed.wait_timeout(room, left);
+            room = waited.unwrap_or_else(PoisonError::into_inner).0;
+            room.waiting -= 1;
         }
-        *inside = Some(std::thread::current().id());
+        room.inside = Some(std::thread::current().id());
         Some(left)
     }
 
     fn leave(&self) {
-        *locked(&self.inside) = None;
-        self.freed.notify_one();
+        let mut room = locked(&self.room);
+        room.inside = None;
+        if room.waiting > 0 {
+            self.freed.notify_one();
+        }
     }
 
     fn is_mine(&self) -> bool {
-        *locked(&self.inside) == Some(std::thread::current().id())
+        locked(&self.room).inside == Some(std::thread::current().id())
     }
 }
 
