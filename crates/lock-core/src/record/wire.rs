@@ -1,9 +1,11 @@
 //! The record's JSON: the only place that knows serde and the spelling of a key.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Dialect, Form, KernelLockClaim, LockRecord, MAX_LEN};
@@ -155,13 +157,24 @@ pub(super) fn to_bytes(record: &LockRecord, dialect: Dialect) -> Vec<u8> {
     bytes
 }
 
+/// The fields of the outermost object. One whose value cannot be read is null, which is to say
+/// missing, and takes no other along: the origin reads numbers beyond a double, lone surrogates,
+/// deep nesting and broken UTF-8, and here a whole record refused would be a live owner unnamed.
+fn fields(bytes: &[u8]) -> Option<Map<String, Value>> {
+    let text = String::from_utf8_lossy(bytes);
+    // Only skips over the values, without recursion. White space after the object, which newer
+    // OpenClaw appends, is ignored; of two fields with one name, the last counts, as in the origin.
+    let raw: BTreeMap<String, &RawValue> = serde_json::from_str(&text).ok()?;
+    // Here serde_json stops at 128 levels of nesting.
+    let read = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or_default();
+    Some(raw.into_iter().map(|(name, value)| (name, read(value))).collect())
+}
+
 pub(super) fn parse(bytes: &[u8]) -> Option<LockRecord> {
     if bytes.len() > MAX_LEN {
         return None;
     }
-    // serde_json stops at 128 levels of nesting and ignores whitespace after the value, which
-    // newer OpenClaw appends.
-    let Value::Object(map) = serde_json::from_slice(bytes).ok()? else { return None };
+    let map = fields(bytes)?;
     let empty = Map::new();
     let own = map.get("owner").and_then(Value::as_object).unwrap_or(&empty);
     let version = map.get("version").and_then(integer);

@@ -85,20 +85,44 @@ fn a_blank_boot_id_names_no_boot(#[case] blank: &str) {
 #[case::string(b"\"pid\"")]
 #[case::array(br#"[{"pid": 42}]"#)]
 #[case::binary(b"\x00\xff\xfe\x7fELF")]
-#[case::bad_utf8(b"{\"pid\": 42, \"x\": \"\xff\"}")]
 #[case::zeroes(&[0; 4096])]
 #[case::trailing_garbage(br#"{"pid": 42} x"#)]
-#[case::number_out_of_range(br#"{"pid": 42, "starttime": 1e999}"#)]
+#[case::byte_order_mark(b"\xef\xbb\xbf{\"pid\": 42}")]
+#[case::no_number(br#"{"pid": 42, "starttime": 1e}"#)]
 #[case::two_records(br#"{"pid": 42}{"pid": 43}"#)]
 fn no_record_at_all(#[case] bytes: &[u8]) {
     assert_eq!(LockRecord::parse(bytes), None);
 }
 
+/// What `JSON.parse` reads and serde_json refuses costs its own field, and no other.
+#[rstest]
+#[case::number_out_of_range(b"1e400")]
+#[case::many_digits(b"123456789012345678901234567890")]
+#[case::lone_surrogate(br#""\ud800""#)]
+#[case::bad_utf8(b"\"\xff\"")]
+#[case::deep(&[[b'['; 200], [b']'; 200]].concat())]
+fn a_field_that_only_the_origin_can_read_is_a_missing_one(
+    #[case] value: &[u8],
+    #[values("maxHoldMs", "starttime", "x")] key: &str,
+) {
+    let head = format!(r#"{{"pid": 42, "createdAt": "2026-11-20T23:59:59Z", "{key}": "#);
+    let bytes = [head.as_bytes(), value, b"}"].concat();
+    let without = parsed(r#"{"pid": 42, "createdAt": "2026-11-20T23:59:59Z"}"#);
+    assert_eq!(LockRecord::parse(&bytes), Some(without));
+}
+
+#[test]
+fn an_owner_that_cannot_be_read_still_makes_a_record_ours() {
+    let record = parsed(r#"{"pid": 42, "owner": {"kind": "linux", "x": 1e400}}"#);
+    assert_eq!((record.form, record.owner.unwrap().kind), (Form::Ours, OwnerKind::from_name("")));
+}
+
+/// Skipped without recursion, or refused; the stack is not at stake.
 #[test]
 fn nesting_has_an_end() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let deep = format!("{{\"pid\": 42, \"x\": {}0{}}}", open.repeat(8000), close.repeat(8000));
-        assert_eq!(LockRecord::parse(deep.as_bytes()), None);
+        assert_eq!(LockRecord::parse(deep.as_bytes()), Some(origin(42, None)));
         assert_eq!(LockRecord::parse(open.repeat(8000).as_bytes()), None);
     }
 }
