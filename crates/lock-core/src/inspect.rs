@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::assess::Assessment;
 use crate::error::LockError;
 use crate::lockfile::sys::{Byte, Sys};
-use crate::lockfile::{LockFile, Look, Reclaimed};
+use crate::lockfile::{LockFile, Look, Reclaimed, Unbound};
 use crate::policy::{Action, Decision, Policy};
 use crate::verdict::{Life, Verdict};
 
@@ -105,13 +105,14 @@ impl<S: Sys> LockFile<S> {
         }
     }
 
-    /// A human's override: removes exactly the lock that was shown, whatever the verdict.
+    /// A human's override: removes exactly the lock that was shown, whatever the verdict. Works
+    /// without byte locks, too; whether it is still the same lock is then checked a moment before.
     ///
     /// # Errors
     /// As for [`reclaim`](Self::reclaim).
     pub fn break_lock(&self, shown: &Look<S>) -> Result<Reclaimed, LockError> {
         const PATIENCE: Duration = Duration::from_secs(2);
         let record = shown.assessment().record.clone();
-        self.reclaim(shown, PATIENCE, |again| again.record == record)
+        self.reclaim_unless(Unbound::Accept, shown, PATIENCE, |again| again.record == record)
     }
 }

@@ -37,6 +37,7 @@ pub use litter::Litter;
 pub use look::Look;
 pub use publish::{Attempt, Stamp};
 pub use reclaim::Reclaimed;
+pub(crate) use reclaim::Unbound;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::LockError;

@@ -197,13 +197,18 @@ impl Assessment {
         self.unreadable.is_some() && self.ages.file.is_none()
     }
 
-    /// The command that removes exactly this lock.
-    fn remedy(&self) -> String {
-        let (domain, path) = match self.layout {
-            Layout::File => ("session", self.path.as_path()),
-            Layout::Directory => ("deps", self.path.parent().unwrap_or(&self.path)),
+    /// What removes exactly this lock: of its own path, for an install root may have locks of
+    /// several names.
+    pub(crate) fn remedy(&self) -> String {
+        let command = match self.layout {
+            Layout::File => "lockctl session break",
+            Layout::Directory if self.path.extension().is_some_and(|e| e == "lock") => {
+                "lockctl deps break"
+            }
+            // The tool would take it for an install root.
+            Layout::Directory => "rm -r",
         };
-        format!("`lockctl {domain} break {}`", plain_path(path))
+        format!("`{command} {}`", plain_path(&self.path))
     }
 }
 

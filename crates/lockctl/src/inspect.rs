@@ -1,5 +1,6 @@
 //! `lockctl … inspect`: who holds it, on what evidence, and what would happen next.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,11 +17,14 @@ pub(crate) fn session(files: &[PathBuf], json: bool) -> u8 {
 }
 
 pub(crate) fn deps(roots: &[PathBuf], json: bool) -> u8 {
-    show(roots, json, |root| match deps_lock_of(root)? {
-        Some(lock) => Ok(lock.inspect()),
-        None => {
-            let path = std::path::absolute(root)?.join(DEFAULT_LOCK_NAME);
-            Ok(Inspection { path, found: None, error: None })
+    show(roots, json, |given| {
+        let (root, name) = root_and_name(given);
+        match deps_lock_of(given)? {
+            Some(lock) => Ok(lock.inspect()),
+            None => {
+                let path = std::path::absolute(root)?.join(name);
+                Ok(Inspection { path, found: None, error: None })
+            }
         }
     })
 }
@@ -55,11 +59,9 @@ fn show(
 }
 
 /// The lock of an install root. `None`: there is no such root, and only `run` makes one.
-pub(crate) fn deps_lock_of(root: &Path) -> Result<Option<DepsLock>, DepsLockError> {
-    // An error names the lock's path: that is what gets pasted.
-    let root = if is_lock_itself(root) { root.parent().unwrap_or(root) } else { root };
-    let root = if root == Path::new("") { Path::new(".") } else { root };
-    match DepsLock::new(root, DepsOptions::default()) {
+pub(crate) fn deps_lock_of(given: &Path) -> Result<Option<DepsLock>, DepsLockError> {
+    let (root, name) = root_and_name(given);
+    match DepsLock::new(root, DepsOptions::default().lock_name(name)) {
         Ok(lock) => Ok(Some(lock)),
         Err(DepsLockError::Root { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             Ok(None)
@@ -68,9 +70,26 @@ pub(crate) fn deps_lock_of(root: &Path) -> Result<Option<DepsLock>, DepsLockErro
     }
 }
 
-/// Whether a path leads to a lock directory, and not to an install root.
-pub(crate) fn is_lock_itself(path: &Path) -> bool {
+/// An install root and the name of its lock. An error names the lock's path, whose name is a
+/// library's option, and that is what gets pasted: a path that ends in `.lock` is taken for the
+/// lock itself, unless it is a root that has a lock.
+fn root_and_name(given: &Path) -> (&Path, &str) {
+    match (given.parent(), given.file_name().and_then(OsStr::to_str)) {
+        (Some(root), Some(name)) if is_default_lock(given) || is_lock_itself(given) => {
+            (if root == Path::new("") { Path::new(".") } else { root }, name)
+        }
+        _ => (given, DEFAULT_LOCK_NAME),
+    }
+}
+
+/// Whether a path leads to a lock directory of the usual name, and not to an install root.
+pub(crate) fn is_default_lock(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == DEFAULT_LOCK_NAME)
+}
+
+fn is_lock_itself(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "lock")
+        && std::fs::symlink_metadata(path.join(DEFAULT_LOCK_NAME)).is_err()
 }
 
 /// The lock of a session file. A path that ends in `.lock` is taken for the lock itself, unless

@@ -9,7 +9,7 @@ use session_lock::{SessionLock, SessionLockError, SessionOptions};
 
 use crate::args::{DepsRun, SessionRun, Timeout};
 use crate::exit;
-use crate::inspect::is_lock_itself;
+use crate::inspect::is_default_lock;
 use crate::status::Status;
 use crate::supervise::{self, Ended};
 
@@ -60,7 +60,7 @@ pub(crate) fn deps(args: DepsRun) -> u8 {
         options = options.label(label);
     }
     let mut status = Status::new(args.wait.quiet);
-    if is_lock_itself(&args.root) {
+    if is_default_lock(&args.root) {
         say!("lockctl: {} is a lock, not an install root", plain_path(&args.root));
         return exit::USAGE;
     }

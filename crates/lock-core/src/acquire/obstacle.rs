@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::pace::POLL_ALONE;
+use crate::assess::Assessment;
 use crate::lockfile::LockFile;
 use crate::lockfile::sys::{Byte, Sys};
 
@@ -24,7 +25,7 @@ impl Obstacle {
         }
     }
 
-    pub(super) fn tell<S: Sys>(&self, lock: &LockFile<S>) -> String {
+    pub(super) fn tell<S: Sys>(&self, lock: &LockFile<S>, in_the_way: &Assessment) -> String {
         match self {
             Self::Busy => {
                 let pids = lock.holders(Byte::Binding);
@@ -38,6 +39,13 @@ impl Obstacle {
             }
             Self::Denied(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
                 format!("it holds files that are not a lock's: {error}; move them away")
+            }
+            Self::Denied(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+                let by_hand = in_the_way.remedy();
+                format!(
+                    "not without risking another's lock: {error}; see that nobody else is at work \
+                     here, then remove it with {by_hand}"
+                )
             }
             Self::Denied(error) => format!("it cannot be removed: {error}"),
         }

@@ -262,9 +262,9 @@ impl<S: Sys> Acquisition<S> {
             Some((assessment, decision)) => AcquireError::Contended(Box::new(Contention {
                 timeout: self.request.timeout,
                 waited,
+                obstacle: self.obstacle.take().map(|o| o.tell(&self.lock, &assessment)),
                 assessment,
                 decision,
-                obstacle: self.obstacle.take().map(|obstacle| obstacle.tell(&self.lock)),
             })),
             None => AcquireError::Lock(LockError::Io {
                 action: "get a look at",

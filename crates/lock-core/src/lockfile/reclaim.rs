@@ -22,8 +22,19 @@ pub enum Reclaimed {
     Changed,
     /// Somebody else has the binding byte: a fenced write, a release, another reclaim.
     Busy,
-    /// The lock may go, but this process cannot remove it.
+    /// The lock may go, but this process cannot remove it, or not without risking another's: on
+    /// a file system without byte locks, [`io::ErrorKind::Unsupported`].
     Denied(io::Error),
+}
+
+/// Where there are no byte locks: between the check and the removal another process may put its
+/// own lock at the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unbound {
+    /// Nothing is removed.
+    Refuse,
+    /// It is removed all the same: a human saw to it that nobody else is at work here.
+    Accept,
 }
 
 impl<S: Sys> LockFile<S> {
@@ -38,6 +49,17 @@ impl<S: Sys> LockFile<S> {
         patience: Duration,
         still: impl FnOnce(&Assessment) -> bool,
     ) -> Result<Reclaimed, LockError> {
+        self.reclaim_unless(Unbound::Refuse, look, patience, still)
+    }
+
+    /// The same, told what to do where there are no byte locks.
+    pub(crate) fn reclaim_unless(
+        &self,
+        unbound: Unbound,
+        look: &Look<S>,
+        patience: Duration,
+        still: impl FnOnce(&Assessment) -> bool,
+    ) -> Result<Reclaimed, LockError> {
         let bound = match Bound::open(self, Access::Lock)? {
             None => return Ok(Reclaimed::Changed),
             Some(Bound::Opaque { error }) => return Ok(Reclaimed::Denied(error)),
@@ -48,10 +70,15 @@ impl<S: Sys> LockFile<S> {
         }
         let byte = match bound.file() {
             Some((file, _)) => {
-                let busy = LockError::io("lock the binding byte of", self.path());
-                match BindingByte::take(self.sys(), file, patience).map_err(busy)? {
-                    Some(byte) => Some(byte),
-                    None => return Ok(Reclaimed::Busy),
+                let failed = LockError::io("lock the binding byte of", self.path());
+                match BindingByte::take(self.sys(), file, patience) {
+                    Ok(Some(byte)) => Some(byte),
+                    Ok(None) => return Ok(Reclaimed::Busy),
+                    Err(e) if e.kind() == io::ErrorKind::Unsupported => match unbound {
+                        Unbound::Refuse => return Ok(Reclaimed::Denied(e)),
+                        Unbound::Accept => None,
+                    },
+                    Err(e) => return Err(failed(e)),
                 }
             }
             // No inode to bind: `rmdir` alone decides.

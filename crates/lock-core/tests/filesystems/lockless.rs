@@ -1,5 +1,6 @@
 //! A system whose byte locks do not belong to an open file: no lock is taken there, and every
-//! lock can be looked at.
+//! lock can be looked at. And a file system whose lock calls fail: locks are taken and released
+//! there, but only a human removes a dead owner's.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use lock_core::filesystem::FsClass;
 use lock_core::identity::{Observed, Process};
-use lock_core::lockfile::{Layout, LockFile};
+use lock_core::lockfile::{Attempt, Layout, LockFile, Reclaimed, ReleaseOutcome};
 use lock_core::policy::{Action, Reason};
 use lock_core::verdict::{DeathProof, Verdict};
 use lock_core::{AcquireError, Acquisition, LockError, Request, State, SystemClock};
@@ -97,4 +98,57 @@ fn a_living_owner_s_lock_is_told() {
     leave(&path, |_| {});
     let lock = lockless(&path, Layout::File, alive());
     assert_eq!(lock.inspect(&policy()).state(), State::Held);
+}
+
+fn failing(path: &Path, identity: Scripted) -> LockFile<Pretended> {
+    let sys = Pretended { locks_fail: true, ..Pretended::new(FsClass::Network) };
+    let (identity, clock) = (Arc::new(identity), Arc::new(SystemClock));
+    LockFile::over(sys, path.to_owned(), Layout::File, identity, clock)
+}
+
+/// Between the check and the removal somebody else's lock could come: nobody risks it unasked.
+#[test]
+fn where_lock_calls_fail_a_human_removes_what_a_dead_owner_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.lock");
+    leave(&path, |_| {});
+    let lock = failing(&path, gone());
+
+    let timeout = Some(Duration::from_millis(50));
+    let request = Request {
+        stamp: stamp(),
+        policy: policy(),
+        timeout,
+        reentrant: false,
+        fail_when_stale: false,
+    };
+    let error = Acquisition::new(failing(&path, gone()), request).block(|_, _, _| {}).unwrap_err();
+    let AcquireError::Contended(contention) = error else { panic!("{error:?}") };
+    let told = contention.obstacle.unwrap();
+    assert!(told.contains(WHY) && told.contains("lockctl session break"), "{told}");
+
+    let swept = lock.tend(&policy(), true).unwrap();
+    assert!(!swept.removed && swept.obstacle.unwrap().contains(WHY));
+    assert_eq!(names(dir.path()), ["s.lock"]);
+
+    let (_, shown) = lock.inspect_pinned(&policy());
+    assert!(matches!(lock.break_lock(&shown.unwrap()).unwrap(), Reclaimed::Removed));
+    let Attempt::Acquired(guard) = lock.attempt(&stamp()).unwrap() else { panic!("it is free") };
+    assert!(guard.record().kernel_lock.is_none());
+    assert!(matches!(guard.release(), ReleaseOutcome::Released));
+    assert!(names(dir.path()).is_empty());
+}
+
+/// Exactly what was shown, even there.
+#[test]
+fn where_lock_calls_fail_a_human_removes_no_successor() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.lock");
+    leave(&path, |_| {});
+    let lock = failing(&path, gone());
+    let (_, shown) = lock.inspect_pinned(&policy());
+    std::fs::remove_file(&path).unwrap();
+    leave(&path, |_| {});
+    assert!(matches!(lock.break_lock(&shown.unwrap()).unwrap(), Reclaimed::Changed));
+    assert_eq!(names(dir.path()), ["s.lock"]);
 }

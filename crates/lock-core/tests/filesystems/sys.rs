@@ -34,6 +34,8 @@ pub(crate) struct Pretended {
     /// A system without byte locks that belong to an open file (FreeBSD): nothing is made or
     /// opened for a lock.
     pub(crate) no_locks: bool,
+    /// A file system without byte locks (NFS without a lock daemon): every lock call fails.
+    pub(crate) locks_fail: bool,
     /// How many more times a file cannot be opened, because a file server leased it to a client.
     pub(crate) leased: Arc<AtomicU32>,
     /// How often a file was published.
@@ -53,6 +55,7 @@ impl Pretended {
             no_link: false,
             link_answers_twice: false,
             no_locks: false,
+            locks_fail: false,
             leased: Arc::default(),
             published: Arc::default(),
         }
@@ -69,6 +72,11 @@ impl Pretended {
 
     fn locks_exist(&self) -> io::Result<()> {
         if self.no_locks { Err(io::Error::new(io::ErrorKind::Unsupported, WHY)) } else { Ok(()) }
+    }
+
+    fn locks_work(&self) -> io::Result<()> {
+        self.locks_exist()?;
+        if self.locks_fail { Err(io::Error::new(io::ErrorKind::Unsupported, WHY)) } else { Ok(()) }
     }
 
     fn seen(&self) -> Filesystem {
@@ -127,14 +135,14 @@ impl Sys for Pretended {
         Native.write(file, offset, bytes)
     }
     fn try_lock(&self, file: &File, byte: Byte) -> io::Result<bool> {
-        self.locks_exist()?;
+        self.locks_work()?;
         Native.try_lock(file, byte)
     }
     fn unlock(&self, file: &File, byte: Byte) -> io::Result<()> {
         Native.unlock(file, byte)
     }
     fn is_locked(&self, file: &File, byte: Byte) -> io::Result<bool> {
-        self.locks_exist()?;
+        self.locks_work()?;
         Ok(Native.is_locked(file, byte)? && !self.locks_are_unseen)
     }
     fn make_inheritable(&self, file: &mut File) -> io::Result<()> {

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use serde_json::json;
+
 use crate::os;
 use crate::os::command::{exits, shows, stays};
 use crate::support::{LOCKCTL, Root, Running, deps, json, status, stderr};
@@ -19,6 +21,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     #[cfg(unix)]
     ("doctor_tells_of_foreign_files", doctor_tells_of_foreign_files),
     ("break_removes_what_it_showed", break_removes_what_it_showed),
+    ("another_name_is_a_path", another_name_is_a_path),
     ("wrong_usage", wrong_usage),
 ];
 
@@ -203,6 +206,32 @@ fn break_removes_what_it_showed() {
     root.plant(BROKEN);
     assert_eq!(status(&root.do_("break", &["--yes"])), 0);
     assert!(!root.lock().exists());
+}
+
+/// The library can give a root several locks. An error names the path of the one it means.
+fn another_name_is_a_path() {
+    let root = Root::new();
+    root.plant(DEAD);
+    let mirror = root.path().join(".openclaw-runtime-mirror.lock");
+    std::fs::create_dir(&mirror).unwrap();
+    std::fs::write(mirror.join("owner.json"), DEAD).unwrap();
+
+    let inspect = |path: &std::path::Path| {
+        let mut seen = json(&deps("inspect").arg("--json").arg(path).output().unwrap());
+        seen[0].take()
+    };
+    let seen = inspect(&mirror);
+    assert_eq!((&seen["path"], &seen["state"]), (&json!(mirror), &json!("stale")));
+    let broken = deps("break").arg("--yes").arg(&mirror).output().unwrap();
+    assert_eq!(status(&broken), 0, "{}", stderr(&broken));
+    assert!(!mirror.exists() && root.lock().exists());
+
+    // A root may be called so, too.
+    let named = root.path().join("root.lock");
+    std::fs::create_dir(&named).unwrap();
+    let within = named.join(".openclaw-runtime-deps.lock");
+    std::fs::create_dir(&within).unwrap();
+    assert_eq!(inspect(&named)["path"], json!(within));
 }
 
 fn wrong_usage() {

@@ -36,6 +36,18 @@ pub(super) fn no_rename_new(e: Errno) -> io::Error {
     unsupported(e, &[Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP])
 }
 
+/// A lock call failed: what can only mean that there are no byte locks here, now and later, says so.
+/// NFS without a lock daemon answers ENOLCK (as a kernel short of memory does, rarely), a FUSE or
+/// SMB mount without locks EOPNOTSUPP or ENOTSUP, a kernel without these locks EINVAL, a FUSE server
+/// ENOSYS.
+pub(super) fn no_byte_locks(e: io::Error) -> io::Error {
+    let these = [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOTSUP, Errno::INVAL, Errno::NOSYS];
+    if Errno::from_io_error(&e).is_some_and(|errno| these.contains(&errno)) {
+        return io::Error::new(io::ErrorKind::Unsupported, format!("no byte locks here: {e}"));
+    }
+    e
+}
+
 fn unsupported(e: Errno, these: &[Errno]) -> io::Error {
     if these.contains(&e) { io::ErrorKind::Unsupported.into() } else { e.into() }
 }
@@ -74,6 +86,20 @@ mod tests {
         #[case] kind: io::ErrorKind,
     ) {
         assert_eq!(of(errno).kind(), kind);
+    }
+
+    #[rstest]
+    #[case(Errno::NOLCK, Unsupported)]
+    #[case(Errno::OPNOTSUPP, Unsupported)]
+    #[case(Errno::INVAL, Unsupported)]
+    #[case(Errno::NOSYS, Unsupported)]
+    // Of one call, or of this descriptor: says nothing about locks.
+    #[case(Errno::IO, io::Error::from(Errno::IO).kind())]
+    #[case(Errno::BADF, io::Error::from(Errno::BADF).kind())]
+    fn means_no_locks(#[case] errno: Errno, #[case] kind: io::ErrorKind) {
+        let told = no_byte_locks(errno.into());
+        assert_eq!(told.kind(), kind);
+        assert!(told.to_string().contains(&io::Error::from(errno).to_string()));
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn lock_call(
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
+            return Err(super::errno::no_byte_locks(error));
         }
     }
 }
