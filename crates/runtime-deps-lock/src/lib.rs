@@ -21,6 +21,15 @@
 //! # }
 //! ```
 //!
+//! # What crashes leave
+//!
+//! An installer that is killed in the middle of taking or releasing the lock can leave a hidden
+//! sibling of it: a stage, or a tombstone. They are in nobody's way. The next acquisition *that had
+//! to reclaim a lock* sweeps those whose owner is gone, and so does [`DepsLock::sweep`]; an
+//! acquisition that met nothing stale does not look for them, because listing an install root can
+//! cost more than the lock does. What holds files that are not the protocol's is never deleted:
+//! [`Sweep`] names it.
+//!
 //! # Limitations
 //!
 //! The lock is advisory. A *stuck* installer holds it for ever, by design: `lockctl deps

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::bottom_up;
+#[cfg(unix)]
+use crate::leftovers;
 use crate::root::{Inside, lock_of};
 #[cfg(unix)]
 use crate::slow_path;
@@ -26,6 +28,8 @@ pub(crate) fn act(role: &str, root: &Path, number: &str) {
             let seed = number.parse().unwrap();
             slow_path::hammer(root, &format!("p{number}"), seed, 60, false);
         }
+        #[cfg(unix)]
+        "stall" => leftovers::stall(root, number),
         "bottom-up" => bottom_up::once(root),
         other => panic!("no role {other}"),
     }

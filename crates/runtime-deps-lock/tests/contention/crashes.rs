@@ -46,7 +46,9 @@ pub(crate) fn at_random() {
     clean(&root, "random deaths");
 }
 
+/// Where the dead left a lock, its reclaim sweeps what they left beside it, too: without a doctor.
 pub(crate) fn acquire_at_once(root: &Root, context: &str) {
+    let reclaims = root.lock_dir().exists();
     let started = Instant::now();
     let options = DepsOptions::default().timeout(AT_ONCE);
     let guard = DepsLock::new(root.path(), options).unwrap().acquire();
@@ -54,6 +56,10 @@ pub(crate) fn acquire_at_once(root: &Root, context: &str) {
     assert!(guard.is_held(), "{context}");
     Inside::begin(&root.path(), "last".to_owned()).end();
     assert!(started.elapsed() < AT_ONCE, "{context}: it took {:?}", started.elapsed());
+    drop(guard);
+    if reclaims {
+        root.assert_clean(context);
+    }
 }
 
 pub(crate) fn clean(root: &Root, context: &str) {

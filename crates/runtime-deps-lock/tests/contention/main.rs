@@ -7,6 +7,8 @@
 mod actors;
 mod bottom_up;
 mod crashes;
+#[cfg(unix)]
+mod leftovers;
 mod litter;
 #[path = "../../../lock-core/tests/os/mod.rs"]
 mod os;
@@ -51,6 +53,9 @@ const WITH_RENAMES: &[Test] = &[
     ("slow_path_publication_into_a_tombstone", slow_path::publication_into_a_tombstone),
     ("slow_path_with_a_link_that_lies", slow_path::lying_link),
     ("sluggish_renames", slow_path::threads_with_renames),
+    ("leftovers_are_swept_by_a_reclaim", leftovers::swept_by_a_reclaim),
+    ("leftovers_are_not_swept_by_every_acquisition", leftovers::not_swept_by_every_acquisition),
+    ("leftovers_are_swept_by_doctor", leftovers::swept_by_doctor),
     ("sweep_of_a_stage_that_is_published_meanwhile", litter::published_under_a_sweeper),
     ("sweep_of_a_stage_that_is_being_locked", litter::stager_under_a_sweeper),
 ];

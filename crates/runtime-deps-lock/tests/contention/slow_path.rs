@@ -36,7 +36,6 @@ fn storm(renames: bool) {
         }
     });
     assert_eq!(root.check(|_| false), THREADS * times);
-    root.lock().sweep(true).unwrap();
     root.assert_clean("after the storm");
 }
 
@@ -123,7 +122,6 @@ pub(crate) fn publication_into_a_tombstone() {
         assert!(guard.is_held(), "A published into a tombstone and took it for the lock");
     }
     drop(attempt);
-    root.lock().sweep(true).unwrap();
     root.assert_clean("after a publication into a tombstone");
 }
 
