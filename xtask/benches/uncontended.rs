@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use session_lock::{ReleaseOutcome, SessionLock, SessionOptions};
@@ -26,13 +27,40 @@ fn uncontended(criterion: &mut Criterion) {
     let path = dir.path().join("floor.jsonl.lock");
     group.bench_function("floor: create, write, close, unlink", |b| b.iter(|| floor(&path)));
     let lock = SessionLock::new(dir.path().join("s.jsonl"), SessionOptions::default()).unwrap();
-    group.bench_function("session lock: acquire, release", |b| {
-        b.iter(|| {
-            let outcome = lock.acquire().unwrap().release();
-            assert!(matches!(outcome, ReleaseOutcome::Released));
-        });
-    });
+    let cycle = || {
+        let outcome = lock.acquire().unwrap().release();
+        assert!(matches!(outcome, ReleaseOutcome::Released));
+    };
+    group.bench_function("session lock: acquire, release", |b| b.iter(cycle));
     group.finish();
+    side_by_side(|| floor(&path), cycle);
+}
+
+/// The ratio. One series after the other would compare the weather of two moments on a busy machine:
+/// here short batches of both take turns.
+fn side_by_side(floor: impl Fn(), cycle: impl Fn()) {
+    const PAIRS: usize = 301;
+    const BATCH: u32 = 100;
+    let time = |work: &dyn Fn()| {
+        let started = Instant::now();
+        (0..BATCH).for_each(|_| work());
+        started.elapsed() / BATCH
+    };
+    let mut pairs: Vec<_> = (0..PAIRS).map(|_| (time(&floor), time(&cycle))).collect();
+    pairs.sort_by_key(|(floor, _)| *floor);
+    let median_floor = pairs[PAIRS / 2].0;
+    pairs.sort_by_key(|(_, cycle)| *cycle);
+    let median_cycle = pairs[PAIRS / 2].1;
+    let mut ratios: Vec<_> =
+        pairs.iter().map(|(floor, cycle)| cycle.as_secs_f64() / floor.as_secs_f64()).collect();
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "side by side: {median_cycle:.1?} / {median_floor:.1?}; ratio of neighbours: median {:.2}, \
+         quartiles {:.2} to {:.2}",
+        ratios[PAIRS / 2],
+        ratios[PAIRS / 4],
+        ratios[PAIRS * 3 / 4]
+    );
 }
 
 criterion_group!(benches, uncontended);

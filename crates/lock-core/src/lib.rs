@@ -87,4 +87,4 @@ pub use lockfile::{End, Guard, LockFile, LostSignal, ReleaseOutcome};
 pub use process::ProcessMark;
 pub use story::{Finding, Source, is_harmful, plain, plain_path, rough};
 pub use wait::Watch;
-pub use watchdog::Charge;
+pub use watchdog::{Charge, second_thread};

@@ -34,8 +34,7 @@ pub(crate) struct Registration<S: Sys> {
 
 impl<S: Sys> Registration<S> {
     /// Announces an acquisition whose record is about to become visible.
-    pub(crate) fn new(sys: &S, id: &str) -> Self {
-        let mark = sys.process();
+    pub(crate) fn new(sys: &S, mark: ProcessMark, id: &str) -> Self {
         let entry = Entry { mark, held: None };
         entries().get_or_insert_default().insert(id.to_owned(), entry);
         Self { sys: sys.clone(), id: id.to_owned(), mark }

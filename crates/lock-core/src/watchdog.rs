@@ -98,13 +98,20 @@ struct Kennel {
     /// The process whose thread runs; a forked child has none.
     thread: Option<ProcessMark>,
     entries: Vec<Charge>,
+    /// How often a thread was started.
+    starts: u64,
     /// Until when the thread sleeps, unless it is woken.
     sleeps_until: Option<Instant>,
     woken: bool,
 }
 
-static KENNEL: Mutex<Kennel> =
-    Mutex::new(Kennel { thread: None, entries: Vec::new(), sleeps_until: None, woken: false });
+static KENNEL: Mutex<Kennel> = Mutex::new(Kennel {
+    thread: None,
+    starts: 0,
+    entries: Vec::new(),
+    sleeps_until: None,
+    woken: false,
+});
 static CHANGED: Condvar = Condvar::new();
 
 fn kennel() -> MutexGuard<'static, Kennel> {
@@ -135,12 +142,22 @@ pub(crate) fn look_after(mut charge: Charge) {
             return;
         }
         kennel.thread = Some(mark);
+        kennel.starts += 1;
     }
     kennel.entries.push(charge);
     if kennel.sleeps_until.is_some_and(|until| until > since + first_look) {
         drop(kennel);
         wake();
     }
+}
+
+/// The number of the watchdog's thread, if it runs in the process `mark`, which is the calling one.
+/// As long as the number stays the same, the process has had a second thread all the time: what
+/// the system allows only to a process with one thread has not happened in between.
+#[must_use]
+pub fn second_thread(mark: ProcessMark) -> Option<u64> {
+    let kennel = kennel();
+    (kennel.thread == Some(mark)).then_some(kennel.starts)
 }
 
 /// Makes the thread look at everything again.

@@ -17,26 +17,19 @@ const NSFS_MAGIC: FsWord = 0x6e73_6673;
 
 /// The last capture. Never waited for: a child may have been forked while another thread of
 /// its parent held it, and then nobody will ever let it go. Who does not get it captures anew.
-static CACHE: RwLock<Option<(Key, OwnerId)>> = RwLock::new(None);
+static CACHE: RwLock<Option<Captured>> = RwLock::new(None);
 
-/// What must be equal for a capture to be still true of the calling process.
-#[derive(PartialEq, Eq)]
-struct Key {
+/// A capture, and what must be equal for it to be still true of the calling process.
+struct Captured {
     /// A forked child is another process.
     mark: ProcessMark,
     /// `setns(2)` moves even a running process to other clocks, and its start time with it.
     time_namespace: Option<Vec<u8>>,
-}
-
-impl Key {
-    fn now() -> Self {
-        Self {
-            mark: ProcessMark::current(),
-            time_namespace: readlink("/proc/self/ns/time", Vec::new())
-                .ok()
-                .map(CString::into_bytes),
-        }
-    }
+    /// But only one that has a single thread (`timens_install` in the kernel's
+    /// `kernel/time/namespace.c`: EUSERS). As long as the second thread is the same one, the link
+    /// need not be read, which costs as much as two other calls.
+    second_thread: Option<u64>,
+    owner: OwnerId,
 }
 
 /// The identity of the calling process.
@@ -45,19 +38,32 @@ pub(super) fn this_process() -> OwnerId {
         return Capture::default().owner();
     }
     // Taken before the capture, so that whatever changes meanwhile outdates it.
-    let key = Key::now();
-    if let Ok(cache) = CACHE.try_read()
-        && let Some((cached, owner)) = &*cache
-        && *cached == key
-    {
-        return owner.clone();
+    let mark = ProcessMark::current();
+    let second_thread = lock_core::second_thread(mark);
+    let cached = |is_true: &dyn Fn(&Captured) -> bool| {
+        let cache = CACHE.try_read().ok()?;
+        cache.as_ref().filter(|c| c.mark == mark && is_true(c)).map(|c| c.owner.clone())
+    };
+    let accompanied = |c: &Captured| second_thread.is_some() && c.second_thread == second_thread;
+    if let Some(owner) = cached(&accompanied) {
+        return owner;
     }
-    let mut capture = Capture::default();
-    let owner = capture.owner();
-    if !capture.starved
-        && let Ok(mut cache) = CACHE.try_write()
-    {
-        *cache = Some((key, owner.clone()));
+    let link = readlink("/proc/self/ns/time", Vec::new());
+    let time_namespace = link.ok().map(CString::into_bytes);
+    let unmoved = |c: &Captured| c.time_namespace == time_namespace;
+    let owner = match cached(&unmoved) {
+        Some(owner) => owner,
+        None => {
+            let mut capture = Capture::default();
+            let owner = capture.owner();
+            if capture.starved {
+                return owner;
+            }
+            owner
+        }
+    };
+    if let Ok(mut cache) = CACHE.try_write() {
+        *cache = Some(Captured { mark, time_namespace, second_thread, owner: owner.clone() });
     }
     owner
 }

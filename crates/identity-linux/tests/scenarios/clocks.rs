@@ -88,9 +88,8 @@ pub(crate) fn hidden() {
     assert_eq!(compare_by_start(&me, &seen), Comparison::Unknown);
 }
 
-/// L13: `setns` moves a running process to other clocks, and its own start time with it.
-pub(crate) fn moved() {
-    let before = ID.this_process();
+/// A child in a time namespace of its own, 1000 s ahead, and what that process says of itself.
+fn shifted_child() -> (Child, std::fs::File, OwnerId) {
     let mut child = Child::fork(|parent| {
         sys::unshare(UnshareFlags::NEWTIME);
         std::fs::write("/proc/self/timens_offsets", "boottime 1000 0").unwrap();
@@ -104,15 +103,46 @@ pub(crate) fn moved() {
     });
     let line = child.line();
     let (pid, record) = line.split_once(' ').unwrap();
-    let shifted = decode(record).time_offset.unwrap();
-    assert_eq!(shifted.boottime_ns, 1_000_000_000_000);
-
     let namespace = std::fs::File::open(format!("/proc/{pid}/ns/time")).unwrap();
-    rustix::thread::move_into_link_name_space(
-        std::os::fd::AsFd::as_fd(&namespace),
-        Some(rustix::thread::LinkNameSpaceType::Time),
-    )
-    .unwrap();
+    let record = decode(record);
+    (child, namespace, record)
+}
+
+fn move_to(namespace: &std::fs::File) -> Result<(), rustix::io::Errno> {
+    let kind = Some(rustix::thread::LinkNameSpaceType::Time);
+    rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(namespace), kind)
+}
+
+/// L13: a process with a second thread cannot be moved, and so need not ask where it is.
+pub(crate) fn held_in_place_by_a_thread() {
+    let (_child, namespace, _) = shifted_child();
+    let directory = tempfile::tempdir().unwrap();
+    let guard = crate::support::hold(&directory.path().join("s.lock"));
+    let mark = lock_core::ProcessMark::current();
+    assert!(lock_core::second_thread(mark).is_some(), "the watchdog");
+    assert_eq!(move_to(&namespace), Err(rustix::io::Errno::USERS));
+
+    // With the thread gone, it is looked for again.
+    drop(guard);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while std::fs::read_dir("/proc/self/task").unwrap().count() > 1 {
+        assert!(std::time::Instant::now() < deadline, "the watchdog stays");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(lock_core::second_thread(mark), None);
+    let before = ID.this_process();
+    move_to(&namespace).unwrap();
+    let after = ID.this_process();
+    assert_ne!((after.time_offset, after.start), (before.time_offset, before.start));
+}
+
+/// L13: `setns` moves a running process to other clocks, and its own start time with it.
+pub(crate) fn moved() {
+    let before = ID.this_process();
+    let (_child, namespace, record) = shifted_child();
+    let shifted = record.time_offset.unwrap();
+    assert_eq!(shifted.boottime_ns, 1_000_000_000_000);
+    move_to(&namespace).unwrap();
     // Whoever asks with the identity from before is told the clock of what was just read.
     let seen = ID.observe(&before, &before);
     assert_eq!(seen.time_offset, Some(shifted));

@@ -95,6 +95,7 @@ mod linux {
         ("l13_shifted_clocks", NOTHING, clocks::shifted),
         ("l13_shifted_by_less_than_a_tick", NOTHING, clocks::shifted_by_less_than_a_tick),
         ("l13_moved_to_other_clocks", NOTHING, clocks::moved),
+        ("l13_held_in_place_by_a_thread", NOTHING, clocks::held_in_place_by_a_thread),
         ("l15_boot_id_mounted_over", OWN_MOUNTS, mounts::boot_id_mounted_over),
         ("l17_same_pid_in_a_new_namespace", OWN_PIDS, capture::same_pid_in_a_new_namespace),
         ("holders_behind_an_overlay", OWN_MOUNTS, holders::behind_an_overlay),

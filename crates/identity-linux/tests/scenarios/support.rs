@@ -4,6 +4,8 @@ use crate::record::{decode, encode};
 use crate::sys::{self, Fork};
 use identity_linux::LinuxIdentity;
 use lock_core::identity::{Comparison, Observed, OwnerId, OwnerIdentity};
+use lock_core::lockfile::{Attempt, Guard, Layout, LockFile, Stamp};
+use lock_core::record::Dialect;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write, pipe};
@@ -157,6 +159,17 @@ pub(crate) fn where_pidfd_open_answers(errno: Option<Errno>, body: impl FnOnce()
 /// Observes from the calling process.
 pub(crate) fn observe(recorded: &OwnerId) -> Observed {
     ID.observe(recorded, &ID.this_process())
+}
+
+/// Holds a lock in this process, whose watchdog then looks after it.
+pub(crate) fn hold(path: &std::path::Path) -> Guard {
+    let identity = std::sync::Arc::new(LinuxIdentity::new());
+    let stamp = Stamp { dialect: Dialect::RuntimeDeps, label: None, inheritable: false };
+    let lock = LockFile::new(path.to_owned(), Layout::File, identity);
+    match lock.attempt(&stamp).unwrap() {
+        Attempt::Acquired(guard) => guard,
+        Attempt::Contended => panic!("somebody has {}", path.display()),
+    }
 }
 
 /// How `recorded` compares with what is seen, without the unique id.

@@ -165,14 +165,13 @@ impl<S: Sys> Guard<S> {
 
     /// Releases the lock, unless another handle of the same acquisition is left.
     pub fn release(self) -> ReleaseOutcome {
-        if !self.handle.held.is_own() {
-            return ReleaseOutcome::Forked;
-        }
+        let held = Arc::clone(&self.handle.held);
         match Arc::into_inner(self.handle) {
             Some(mut handle) => {
                 handle.told = true;
-                handle.held.release()
+                held.release()
             }
+            None if !held.is_own() => ReleaseOutcome::Forked,
             None => ReleaseOutcome::StillHeld,
         }
     }

@@ -92,7 +92,7 @@ impl<S: Sys> LockFile<S> {
         for _ in 0..TRIES {
             let id = registry::new_id(mark);
             // Before the record can be seen: see `registry`.
-            let registration = Registration::new(self.sys(), &id);
+            let registration = Registration::new(self.sys(), mark, &id);
             let published = match self.inner.layout {
                 Layout::File => self.publish_file(stamp, id, &mut ways),
                 Layout::Directory => self.publish_directory(stamp, id, &mut ways),

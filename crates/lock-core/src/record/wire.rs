@@ -12,6 +12,18 @@ use super::{Dialect, Form, KernelLockClaim, LockRecord, MAX_LEN};
 use crate::filesystem::FsClass;
 use crate::identity::{BootId, OwnerId, OwnerKind, PidNamespace, StartTime, TimeOffset};
 
+/// Room for a record without a long label, so that writing one grows no buffer.
+const USUAL_LEN: usize = 1024;
+
+/// An integer that is written as a string, without making one: a record has eight of them.
+struct Digits<N>(N);
+
+impl<N: itoa::Integer + Copy> Serialize for Digits<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(itoa::Buffer::new().format(self.0))
+    }
+}
+
 /// The written form. Field order is the order of the keys in the file.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,19 +60,19 @@ struct WireOwner<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     doubtful_boot_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    process_id: Option<String>,
+    process_id: Option<Digits<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ticks_per_second: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    start_unix_micros: Option<String>,
+    start_unix_micros: Option<Digits<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    start_file_time: Option<String>,
+    start_file_time: Option<Digits<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid_namespace: Option<WireNamespace>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time_offset: Option<WireOffset>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    monotonic_ns: Option<String>,
+    monotonic_ns: Option<Digits<u128>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kernel_lock: Option<WireKernelLock>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,29 +81,28 @@ struct WireOwner<'a> {
 
 #[derive(Serialize)]
 struct WireNamespace {
-    inode: String,
+    inode: Digits<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
+    id: Option<Digits<u64>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WireOffset {
-    monotonic_ns: String,
-    boottime_ns: String,
+    monotonic_ns: Digits<i64>,
+    boottime_ns: Digits<i64>,
 }
 
 #[derive(Serialize)]
 struct WireKernelLock {
-    device: String,
-    inode: String,
+    device: Digits<u64>,
+    inode: Digits<u64>,
 }
 
 pub(super) fn to_bytes(record: &LockRecord, dialect: Dialect) -> Vec<u8> {
     let created = record.created_at;
     let owner = record.owner.as_ref();
     let start = owner.and_then(|o| o.start);
-    let string = |n: u64| n.to_string();
     let wire = Wire {
         pid: owner.map(|o| o.pid),
         created_at: created
@@ -123,36 +134,37 @@ pub(super) fn to_bytes(record: &LockRecord, dialect: Dialect) -> Vec<u8> {
                 BootId::Doubtful(id) => Some(id.as_str()),
                 BootId::Kernel(_) | BootId::Unknown => None,
             }),
-            process_id: owner.and_then(|o| o.unique).map(string),
+            process_id: owner.and_then(|o| o.unique).map(Digits),
             ticks_per_second: match start {
                 Some(StartTime::Ticks { per_second, .. }) => Some(per_second),
                 _ => None,
             },
             start_unix_micros: match start {
-                Some(StartTime::UnixMicros(n)) => Some(string(n)),
+                Some(StartTime::UnixMicros(n)) => Some(Digits(n)),
                 _ => None,
             },
             start_file_time: match start {
-                Some(StartTime::FileTime(n)) => Some(string(n)),
+                Some(StartTime::FileTime(n)) => Some(Digits(n)),
                 _ => None,
             },
             pid_namespace: owner
                 .and_then(|o| o.namespace)
-                .map(|n| WireNamespace { inode: string(n.inode), id: n.id.map(string) }),
+                .map(|n| WireNamespace { inode: Digits(n.inode), id: n.id.map(Digits) }),
             time_offset: owner.and_then(|o| o.time_offset).map(|t| WireOffset {
-                monotonic_ns: t.monotonic_ns.to_string(),
-                boottime_ns: t.boottime_ns.to_string(),
+                monotonic_ns: Digits(t.monotonic_ns),
+                boottime_ns: Digits(t.boottime_ns),
             }),
-            monotonic_ns: record.monotonic.map(|m| m.as_nanos().to_string()),
+            monotonic_ns: record.monotonic.map(|m| Digits(m.as_nanos())),
             kernel_lock: record
                 .kernel_lock
-                .map(|k| WireKernelLock { device: string(k.device), inode: string(k.inode) }),
+                .map(|k| WireKernelLock { device: Digits(k.device), inode: Digits(k.inode) }),
             reach: record.seen_as.reach(),
         },
     };
     // Strings and integers only: there is no map with a key that is not a string, and no
     // writer that could fail.
-    let mut bytes = serde_json::to_vec_pretty(&wire).expect("a record of plain data serialises");
+    let mut bytes = Vec::with_capacity(USUAL_LEN);
+    serde_json::to_writer_pretty(&mut bytes, &wire).expect("a record of plain data serialises");
     bytes.push(b'\n');
     bytes
 }
