@@ -32,7 +32,9 @@ fn a_waiter_has_the_lock_at_once() {
     times.sort();
     let (median, longest) = (times[ROUNDS / 2], times[ROUNDS - 1]);
     println!("kill -9 to acquired, {ROUNDS} rounds: p50 {median:?}, max {longest:?}");
-    assert!(median < Duration::from_millis(100) * os::PATIENCE, "{times:?}");
+    // Without an event it is found out by a poll, most of 100 ms later.
+    let limit = Duration::from_millis(if cfg!(windows) { 100 } else { 25 });
+    assert!(median < limit * os::PATIENCE, "{times:?}");
     assert!(longest < Duration::from_secs(1) * os::PATIENCE, "{times:?}");
     assert!(place.names().is_empty());
 }

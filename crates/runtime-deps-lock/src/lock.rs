@@ -32,7 +32,10 @@ impl DepsLock {
         let root = root.as_ref();
         let mut parts = Path::new(&options.lock_name).components();
         let plain = (parts.next(), parts.next());
-        if !matches!(plain, (Some(Component::Normal(name)), None) if name == &*options.lock_name) {
+        // No system has names with a NUL in them, and some would say so of the lock's path only.
+        if options.lock_name.contains('\0')
+            || !matches!(plain, (Some(Component::Normal(name)), None) if name == &*options.lock_name)
+        {
             return Err(DepsLockError::BadLockName { name: options.lock_name });
         }
         let resolved = dunce::canonicalize(root).and_then(|resolved| {

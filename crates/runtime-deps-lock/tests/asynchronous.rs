@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use runtime_deps_lock::{DepsLock, DepsLockError, DepsOptions, with_lock_async};
+use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsLockError, DepsOptions, with_lock_async};
 
 fn options() -> DepsOptions {
     DepsOptions::default().timeout(Duration::from_secs(60))
@@ -60,4 +60,33 @@ async fn a_dropped_future_releases_or_never_takes() {
     let _ = held.release().await;
     with_lock_async(root.path(), options(), async {}).await.unwrap();
     assert_eq!(os::names(root.path()), [""; 0]);
+}
+
+/// Released by itself, not by the next one's reclaim: nobody else comes.
+#[tokio::test]
+async fn an_error_and_a_panic_leave_a_clean_root() {
+    let root = Arc::new(tempfile::tempdir().unwrap());
+    let failing = async {
+        assert_eq!(os::names(root.path()), [DEFAULT_LOCK_NAME]);
+        Err::<(), _>("no network")
+    };
+    let done = with_lock_async(root.path(), options(), failing).await.unwrap();
+    assert_eq!(done, Err("no network"));
+    assert_eq!(os::names(root.path()), [""; 0], "after an error");
+
+    let in_task = Arc::clone(&root);
+    let panicking = tokio::spawn(async move {
+        let install = async {
+            tokio::task::yield_now().await;
+            panic!("this installer panics")
+        };
+        with_lock_async::<()>(in_task.path(), options(), install).await
+    });
+    assert!(panicking.await.unwrap_err().is_panic());
+    // A guard that is dropped is released by another thread: the runtime is not blocked for it.
+    let started = std::time::Instant::now();
+    while !os::names(root.path()).is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(10), "still held after a panic");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }

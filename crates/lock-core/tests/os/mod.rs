@@ -18,6 +18,9 @@ mod imp;
 #[cfg_attr(windows, path = "command_windows.rs")]
 pub(crate) mod command;
 
+#[cfg(target_os = "linux")]
+pub(crate) mod mounts;
+
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant, SystemTime};

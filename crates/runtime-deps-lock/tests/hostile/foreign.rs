@@ -22,7 +22,7 @@ fn foreign_files_in_a_stale_lock(#[case] record: Option<&str>) {
         std::fs::write(root.owner_file(), record).unwrap();
     }
     root.age();
-    let acquired = promptly(|| root.lock().acquire());
+    let acquired = promptly(&root, DepsLock::acquire);
     let sweep = root.lock().sweep(true).unwrap();
     // Windows renames no directory, so what is in the way there stays in the way.
     if record.is_some() && !cfg!(windows) {
@@ -37,7 +37,7 @@ fn foreign_files_in_a_stale_lock(#[case] record: Option<&str>) {
         if record.is_some() {
             // The record is gone, and what is left is a directory that names no owner.
             root.age();
-            error = promptly(|| root.lock().acquire()).unwrap_err();
+            error = promptly(&root, DepsLock::acquire).unwrap_err();
         }
         assert!(error.to_string().contains("holds files that are not a lock"), "{error}");
         let sweep = if record.is_some() { root.lock().sweep(true).unwrap() } else { sweep };
@@ -64,6 +64,51 @@ fn foreign_files_in_a_held_lock() {
         litter.obstructed[0].join("notes.txt")
     };
     assert_eq!(std::fs::read_to_string(notes).unwrap(), "mine");
+}
+
+/// What others put into a lock directory ends up in one tombstone beside it, with every byte, and
+/// stays there whatever happens to the lock from then on.
+#[cfg(unix)]
+#[rstest]
+#[case::while_held(false)]
+#[case::of_the_dead(true)]
+fn foreign_files_are_kept_where_doctor_says(#[case] dead: bool) {
+    let root = Root::new();
+    let guard = (!dead).then(|| root.lock().acquire().unwrap());
+    if dead {
+        std::fs::create_dir(root.dir()).unwrap();
+        std::fs::write(root.owner_file(), "{\"pid\": 4194303}").unwrap();
+    }
+    std::fs::create_dir_all(root.dir().join("more/deep")).unwrap();
+    std::fs::write(root.dir().join("notes.txt"), "mine").unwrap();
+    std::fs::write(root.dir().join("more/deep/blob"), [0, 159, 146, 150]).unwrap();
+    match guard {
+        Some(guard) => assert!(matches!(guard.release(), ReleaseOutcome::Released)),
+        None => drop(promptly(&root, DepsLock::acquire).unwrap()),
+    }
+
+    let [kept] = &root.names()[..] else { panic!("{:?}", root.names()) };
+    assert!(kept.starts_with('.') && kept.ends_with(".lock-tomb"), "{kept}");
+    let place = dunce::canonicalize(root.path()).unwrap().join(kept);
+    let check = |after: &str| {
+        assert_eq!(root.names(), [kept.as_str()], "after {after}");
+        assert_eq!(os::names(&place), ["more", "notes.txt"], "after {after}");
+        assert_eq!(std::fs::read(place.join("notes.txt")).unwrap(), b"mine", "after {after}");
+        let blob = std::fs::read(place.join("more/deep/blob")).unwrap();
+        assert_eq!(blob, [0, 159, 146, 150], "after {after}");
+    };
+    check("the lock has gone");
+    drop(root.lock().acquire().unwrap());
+    check("an acquisition and its release");
+    std::fs::create_dir(root.dir()).unwrap();
+    std::fs::write(root.owner_file(), "{\"pid\": 4194303}").unwrap();
+    drop(root.lock().acquire().unwrap());
+    check("a reclaim");
+    for fix in [false, true] {
+        let litter = root.lock().sweep(fix).unwrap().litter;
+        assert_eq!((litter.obstructed, litter.swept.len()), (vec![place.clone()], 0));
+        check("doctor");
+    }
 }
 
 /// Somebody removed or replaced the lock by hand: the holder learns of it and harms nobody.

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use lock_core::lockfile::sys::FileKind;
 use lock_core::{LockError, State};
 use rstest::rstest;
-use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsLockError, ReleaseOutcome, with_lock};
+use runtime_deps_lock::{DepsLock, DepsLockError, ReleaseOutcome, with_lock};
 
 #[cfg(unix)]
 use crate::support::make_fifo;
@@ -38,21 +38,49 @@ fn a_root_that_is_missing_or_a_file() {
 #[case("a/b")]
 #[case("/a")]
 #[case("a/")]
+#[case("./a")]
+#[case("a/..")]
+#[case("a\0b")]
+#[case("\0")]
 fn a_lock_name_that_is_no_plain_name(#[case] name: &str) {
     let root = Root::new();
     let error = DepsLock::new(root.path(), options().lock_name(name)).unwrap_err();
     assert!(matches!(error, DepsLockError::BadLockName { .. }), "{error}");
 }
 
+/// Two names on one root do not exclude each other; each excludes itself.
 #[test]
 fn another_lock_name_is_another_lock() {
     let root = Root::new();
+    let mirror = || {
+        let named = options().lock_name(".openclaw-runtime-mirror.lock");
+        DepsLock::new(root.path(), named).unwrap()
+    };
     let guard = root.lock().acquire().unwrap();
-    let mirror = options().lock_name(".openclaw-runtime-mirror.lock");
-    let other = DepsLock::new(root.path(), mirror).unwrap().acquire().unwrap();
-    assert_eq!(root.names(), [DEFAULT_LOCK_NAME, ".openclaw-runtime-mirror.lock"]);
+    let other = mirror().acquire().unwrap();
+    assert_eq!(root.names(), [".openclaw-runtime-deps.lock", ".openclaw-runtime-mirror.lock"]);
+    for lock in [root.lock(), mirror()] {
+        assert!(matches!(lock.acquire().unwrap_err(), DepsLockError::Timeout(_)));
+    }
     assert!(matches!(guard.release(), ReleaseOutcome::Released));
+    assert!(other.is_held(), "the release of one is not that of the other");
+    assert!(matches!(mirror().acquire().unwrap_err(), DepsLockError::Timeout(_)));
     assert!(matches!(other.release(), ReleaseOutcome::Released));
+    assert!(root.names().is_empty());
+}
+
+/// The file system decides how long a name may be: the longest works, one more is told.
+#[cfg(unix)]
+#[test]
+fn a_long_lock_name() {
+    let root = Root::new();
+    let named = |length| options().lock_name("n".repeat(length));
+    with_lock(root.path(), named(255), || assert_eq!(root.names(), ["n".repeat(255)])).unwrap();
+    assert!(root.names().is_empty());
+    let error = with_lock(root.path(), named(256), || panic!("it must not run")).unwrap_err();
+    let DepsLockError::Lock(LockError::Io { source, .. }) = error else { panic!("{error}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::InvalidFilename);
+    assert!(root.names().is_empty());
 }
 
 #[cfg(target_os = "linux")]
@@ -60,7 +88,7 @@ fn another_lock_name_is_another_lock() {
 fn a_root_that_may_not_be_written() {
     let root = Root::new();
     chmod(root.path(), 0o555);
-    let error = without_privileges(|| promptly(|| root.lock().acquire()).unwrap_err());
+    let error = without_privileges(|| promptly(&root, DepsLock::acquire).unwrap_err());
     let DepsLockError::Lock(LockError::Io { source, .. }) = error else { panic!("{error}") };
     assert_eq!(source.kind(), std::io::ErrorKind::PermissionDenied);
     assert!(root.names().is_empty());
@@ -94,14 +122,14 @@ fn no_lock(#[case] kind: FileKind, #[case] plant: impl Fn(&Root)) {
     plant(&root);
     root.age();
     let before = root.names();
-    let error = promptly(|| root.lock().acquire()).unwrap_err();
+    let error = promptly(&root, DepsLock::acquire).unwrap_err();
     let DepsLockError::Lock(LockError::NotALock { kind: found, .. }) = error else {
         panic!("{error}")
     };
     assert_eq!(found, kind);
-    let inspection = promptly(|| root.lock().inspect());
+    let inspection = promptly(&root, DepsLock::inspect);
     assert_eq!((inspection.state(), inspection.was_readable()), (State::Unverifiable, true));
-    promptly(|| root.lock().sweep(true)).unwrap();
+    promptly(&root, |lock| lock.sweep(true)).unwrap();
     assert_eq!(root.names(), before);
     assert!(std::fs::symlink_metadata(root.dir()).is_ok());
 }
@@ -116,7 +144,7 @@ fn an_owner_file_that_may_not_be_read() {
     root.age();
     chmod(&root.owner_file(), 0o000);
     without_privileges(|| {
-        let error = promptly(|| root.lock().acquire()).unwrap_err();
+        let error = promptly(&root, DepsLock::acquire).unwrap_err();
         assert!(matches!(error, DepsLockError::Timeout(_)), "{error}");
         assert!(error.to_string().contains("it cannot be opened"), "{error}");
         assert!(!root.lock().inspect().was_readable());
@@ -133,7 +161,7 @@ fn a_stale_lock_that_may_not_be_removed() {
     std::fs::create_dir(root.dir()).unwrap();
     std::fs::write(root.owner_file(), "{\"pid\": 4194303}").unwrap();
     chmod(root.path(), 0o555);
-    let error = without_privileges(|| promptly(|| root.lock().acquire()).unwrap_err());
+    let error = without_privileges(|| promptly(&root, DepsLock::acquire).unwrap_err());
     assert!(error.to_string().contains("ermission denied"), "{error}");
     assert!(root.owner_file().exists());
 }
@@ -145,10 +173,10 @@ fn a_huge_owner_file_names_no_owner() {
     // Valid JSON that names a dead owner, had it been read: but nobody reads 1 GiB.
     std::fs::write(root.owner_file(), "{\"pid\": 4194303}").unwrap();
     File::options().append(true).open(root.owner_file()).unwrap().set_len(1 << 30).unwrap();
-    let error = promptly(|| root.lock().acquire()).unwrap_err();
+    let error = promptly(&root, DepsLock::acquire).unwrap_err();
     assert!(error.to_string().contains("it is longer than"), "{error}");
     root.age();
-    let guard = promptly(|| root.lock().acquire()).unwrap();
+    let guard = promptly(&root, DepsLock::acquire).unwrap();
     assert!(matches!(guard.release(), ReleaseOutcome::Released));
     assert!(root.names().is_empty());
 }

@@ -1,7 +1,8 @@
 //! An install root, and ways to be hostile to it.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, SystemTime};
 
 use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsOptions};
 
@@ -51,12 +52,21 @@ pub(crate) fn options() -> DepsOptions {
     DepsOptions::default().timeout(Duration::from_millis(100))
 }
 
-/// Runs `body` in bounded time.
-pub(crate) fn promptly<T>(body: impl FnOnce() -> T) -> T {
-    let started = Instant::now();
-    let result = body();
-    assert!(started.elapsed() < BOUND, "it took {:?}", started.elapsed());
-    result
+/// What `body` makes of the root's lock, in bounded time: on a thread that is left behind if it
+/// hangs, so that the test fails instead of hanging with it.
+#[track_caller]
+pub(crate) fn promptly<T: Send + 'static>(
+    root: &Root,
+    body: impl FnOnce(&DepsLock) -> T + Send + 'static,
+) -> T {
+    let lock = root.lock();
+    let (done, result) = channel();
+    std::thread::spawn(move || done.send(body(&lock)));
+    match result.recv_timeout(BOUND) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("it still is not done after {BOUND:?}"),
+        Err(RecvTimeoutError::Disconnected) => panic!("it panicked"),
+    }
 }
 
 #[cfg(unix)]

@@ -72,6 +72,8 @@ struct Section<'a> {
     /// How long the section lasts.
     hold: Duration,
     timeout: Duration,
+    /// Whether it is no failure not to get the lock in time.
+    may_time_out: bool,
 }
 
 impl Section<'_> {
@@ -81,7 +83,7 @@ impl Section<'_> {
         is_held: impl FnOnce(&G) -> bool,
         release: impl FnOnce(G) -> ReleaseOutcome,
     ) {
-        let Self { journal, who, seq, hold, timeout } = *self;
+        let Self { journal, who, seq, hold, timeout, may_time_out } = *self;
         let started = now();
         let acquired = acquire();
         let at = now();
@@ -92,6 +94,9 @@ impl Section<'_> {
         }
         let guard = match acquired {
             Ok(guard) => guard,
+            Err(error) if may_time_out && waited >= timeout && is_in_vain(&error) => {
+                return journal.timed_out(who, waited);
+            }
             Err(error) => return journal.complain(who, &format!("after {waited:?}: {error}")),
         };
         journal.begin(who, seq, at, waited);
@@ -111,6 +116,11 @@ impl Section<'_> {
             outcome => journal.complain(who, &format!("release: {outcome:?}")),
         }
     }
+}
+
+/// Whether an error says that the lock was not had in time, and no other.
+fn is_in_vain(error: &impl std::fmt::Display) -> bool {
+    error.to_string().starts_with("session file locked (timeout ")
 }
 
 fn error_text(error: lock_core::AcquireError) -> String {
@@ -137,10 +147,11 @@ fn hammer_with_one(given: &Given, journal: &Journal, thread: u64) {
     let who = format!("{}.{thread}", given.nr());
     let hold = Duration::from_micros(given.number("hold_us", 20));
     let timeout = given.timeout();
+    let may_time_out = given.word("may_time_out").is_some();
     let mut seq = 0;
     while !STOP.load(Ordering::Relaxed) {
         seq += 1;
-        let section = Section { journal, who: &who, seq, hold, timeout };
+        let section = Section { journal, who: &who, seq, hold, timeout, may_time_out };
         if given.word("session").is_some() {
             let lock = given.session_lock();
             section.run(|| lock.acquire(), |g: &SessionGuard| g.is_held(), SessionGuard::release);
@@ -172,7 +183,9 @@ fn contend<S: Sys>(given: &Given, lock: &LockFile<S>, terms: Terms) {
     let journal = Journal::open(&given.path("journal"));
     let who = format!("{}.0", given.nr());
     let hold = Duration::from_micros(given.number("hold_us", 200));
-    let section = Section { journal: &journal, who: &who, seq: 1, hold, timeout: terms.timeout };
+    let timeout = terms.timeout;
+    let may_time_out = false;
+    let section = Section { journal: &journal, who: &who, seq: 1, hold, timeout, may_time_out };
     wait_for_go();
     std::thread::sleep(Duration::from_micros(given.number("after_us", 0)));
     let acquire = || acquire(lock, terms).map_err(error_text);

@@ -9,13 +9,19 @@ use crate::crew::{Actor, Orders};
 use crate::journal::{Journal, Tally, check};
 use crate::support::{Arena, Dice, now, scaled, spread, stormy};
 
-/// Eight processes, ten thousand acquisitions, an actor killed every few milliseconds.
+/// Eight processes, ten thousand acquisitions, an actor killed every few milliseconds. Every fourth
+/// one is impatient: it gives up within its deadline, and again and again.
 pub(crate) fn processes() {
     let _weather = stormy();
     let arena = Arena::new();
+    let started = std::cell::Cell::new(0);
     let orders = || {
         let session = arena.session();
-        Orders::new("hammer").path("session", &session).path("journal", &session)
+        let orders = Orders::new("hammer").path("session", &session).path("journal", &session);
+        match started.replace(started.get() + 1) % 4 {
+            3 => orders.with("timeout", 20).with("may_time_out", 1),
+            _ => orders,
+        }
     };
     let mut crew: Vec<Actor> = (0..8).map(|_| orders().start()).collect();
     let target = scaled(10_000) as usize;
@@ -30,6 +36,9 @@ pub(crate) fn processes() {
     let tally = settled(&arena, "contention::processes");
     assert!(tally.begun >= target, "{} sections only", tally.begun);
     assert!(tally.kills > 10, "{tally:?}");
+    // Who waits past a deadline complains, which `settled` has seen to.
+    println!("contention::processes: {} times given up", tally.timeouts);
+    assert!(tally.timeouts > 0, "no deadline passed: {tally:?}");
     // Where rounds are few it is `stale::killed_holders` that sees to it.
     assert!(tally.closed_by_death > 0 || cfg!(windows), "nobody died inside: {tally:?}");
     println!("contention::processes: took {took:?}");

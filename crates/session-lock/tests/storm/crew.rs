@@ -8,6 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::journal::Journal;
 use crate::os::Process;
 
+/// System calls under all the names that they have for `strace`: 32-bit systems spell some
+/// differently, and ask `statx` for what others ask of `fstat`.
+pub(crate) const FCNTL: &str = "?fcntl,?fcntl64";
+/// Of a path, and of a descriptor.
+pub(crate) const STAT: &str = "?newfstatat,?fstatat64,?statx";
+pub(crate) const FSTAT: &str = "?fstat,?fstat64,?statx";
+
 /// An actor process. Killed and reaped when dropped.
 pub(crate) struct Actor {
     /// Names it in the journal; pids come back, numbers do not.
@@ -42,20 +49,19 @@ impl Orders {
         self.with(key, value)
     }
 
-    /// Runs it below `strace`, which delays the system call `call` as `how` says. What is not
-    /// traced is not delayed either.
+    /// Runs it below `strace`, which delays the system calls `calls` as `how` says and writes what it
+    /// did to `trace`, beside what the actor says. What is not traced is not delayed either.
     #[cfg(target_os = "linux")]
-    pub(crate) fn slowed(mut self, call: &str, how: &str) -> Self {
-        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{how}"));
-        let quietly = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"];
-        self.below =
-            quietly.iter().chain(&["-e", &trace, "-e", &inject]).map(|w| (*w).to_owned()).collect();
-        self
+    pub(crate) fn slowed(self, calls: &str, how: &str, trace: &Path) -> Self {
+        let (traced, inject) = (format!("trace={calls},write"), format!("inject={calls}:{how}"));
+        let trace = trace.to_str().expect("temporary directories have plain names");
+        let quietly = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", trace];
+        self.below(&[&quietly[..], &["-e", &traced, "-e", &inject]].concat())
     }
 
     /// Elsewhere it runs as fast as it does.
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn slowed(self, _call: &str, _how: &str) -> Self {
+    pub(crate) fn slowed(self, _calls: &str, _how: &str, _trace: &Path) -> Self {
         self
     }
 

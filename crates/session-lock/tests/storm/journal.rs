@@ -3,7 +3,7 @@
 //!
 //! Every line is appended in one step, so the file's order is the real one. A line is a letter, who (`actor.thread`), and the rest:
 //! `B who seq time waited` and `E who seq time` around each section, `X who text` for a
-//! complaint, `k actor time` by the parent *before* it kills an actor, and `o actor time` by a holder
+//! complaint, `T who waited` for an attempt that ended at its deadline, `k actor time` by the parent *before* it kills an actor, and `o actor time` by a holder
 //! that may be evicted from `time` on.
 
 use std::collections::{HashMap, HashSet};
@@ -38,6 +38,10 @@ impl Journal {
         self.line(&format!("X {who} {}", text.replace('\n', " | ")));
     }
 
+    pub(crate) fn timed_out(&self, who: &str, waited: Duration) {
+        self.line(&format!("T {who} {}", waited.as_nanos()));
+    }
+
     pub(crate) fn killing(&self, actor: u32) {
         self.line(&format!("k {actor} {}", crate::support::now().as_nanos()));
     }
@@ -60,6 +64,8 @@ pub(crate) struct Tally {
     pub(crate) closed_by_death: usize,
     /// Sections whose overdue holder was evicted.
     pub(crate) evicted: usize,
+    /// Attempts that ended at their deadline, as they may.
+    pub(crate) timeouts: usize,
     /// Two holders at once, and complaints of actors.
     pub(crate) violations: Vec<String>,
     /// How long acquirers waited.
@@ -101,6 +107,7 @@ pub(crate) fn check(journal: &Path) -> Tally {
             "o" => {
                 evictable.insert(actor, nanos(word()));
             }
+            "T" => tally.timeouts += 1,
             "X" => violation("complaint".to_owned()),
             "B" => {
                 let (seq, at, waited) = (word(), nanos(word()), nanos(word()));

@@ -49,6 +49,7 @@ fn main() -> std::process::ExitCode {
         #[cfg(feature = "tokio")]
         ("waiting::kill_latency_async", waiting::kill_latency_async),
         ("waiting::release_latency", waiting::release_latency),
+        ("waiting::deadlines", waiting::deadlines),
         ("waiting::idle_waiter_costs_nothing", waiting::idle),
         ("waiting::behind_a_stopped_writer", waiting::behind_a_stopped_writer),
         #[cfg(target_os = "linux")]

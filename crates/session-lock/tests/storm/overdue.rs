@@ -1,5 +1,6 @@
 //! Overdue holders: stopped past their promise and evicted, or letting go at the very moment.
 
+use std::path::Path;
 use std::time::Duration;
 
 use lock_core::ReleaseOutcome;
@@ -9,7 +10,7 @@ use session_lock::SessionGuard;
 
 use crate::actor::{Given, say, wait_for_go};
 use crate::contention::settled;
-use crate::crew::{Actor, Barrier, Orders};
+use crate::crew::{Actor, Barrier, FCNTL, Orders, STAT};
 use crate::journal::Journal;
 use crate::stale::contender;
 use crate::support::{Arena, Dice, Terms, acquire, lock_over, now, scaled, stormy};
@@ -72,9 +73,10 @@ pub(crate) fn racing_holders() {
         let barrier = Barrier::of((0..4).map(|_| contender(&arena).with("hold_us", 3_000)));
         let mut orders = breaker(&arena).with("lets_go_us", 48_000 + dice.below(5_000));
         // Also in slow motion: between its look at the path and the removal, say.
+        let untold = Path::new("/dev/null");
         match round % 4 {
-            0 => orders = orders.slowed("unlinkat", "delay_enter=20000"),
-            1 => orders = orders.slowed("newfstatat", "delay_exit=5000"),
+            0 => orders = orders.slowed("unlinkat", "delay_enter=20000", untold),
+            1 => orders = orders.slowed(STAT, "delay_exit=5000", untold),
             _ => {}
         }
         let mut holder = orders.start();
@@ -106,9 +108,10 @@ pub(crate) fn fenced_writers() {
         let session = arena.session();
         let mut orders = Orders::new("fencer").path("session", &session).path("journal", &session);
         orders = orders.with("max_hold", MAX_HOLD_MS);
+        let untold = Path::new("/dev/null");
         match round % 4 {
-            0 => orders = orders.slowed("newfstatat", "delay_exit=2000"),
-            1 => orders = orders.slowed("fcntl", "delay_exit=1000"),
+            0 => orders = orders.slowed(STAT, "delay_exit=2000", untold),
+            1 => orders = orders.slowed(FCNTL, "delay_exit=1000", untold),
             _ => {}
         }
         let mut writer = orders.start();

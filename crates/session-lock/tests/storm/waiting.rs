@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_lock::{ReleaseOutcome, SessionLockError};
+use session_lock::{ReleaseOutcome, SessionLock, SessionLockError, SessionOptions};
 
 use crate::actor::{Given, say, wait_for_go};
 use crate::contention::settled;
@@ -49,6 +49,8 @@ fn measure(
         waiter.expect("released");
     }
     drop(waiter.finish());
+    // An event, or a poll? A poll comes after half of its pause, which is 100 ms at the least.
+    let median = median(&mut latencies);
     let limit = Duration::from_millis(if cfg!(windows) { 600 } else { 100 });
     let late = latencies.iter().filter(|t| **t > limit).count();
     println!("{trial}: {}", spread(&mut latencies));
@@ -56,6 +58,45 @@ fn measure(
     // The safety net is a second: whoever falls into it missed an event. A loaded machine may
     // keep the dying holder from finishing to die for a while.
     assert!(late <= 1, "{trial}: {late} waiters took over {limit:?}");
+    assert!(median < limit / 4, "{trial}: the median is {median:?}: nothing woke them");
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Behind a live holder, attempts end at their deadlines, in threads and in tasks: not before, and
+/// not long after.
+pub(crate) fn deadlines() {
+    let _quiet = quiet();
+    let arena = Arena::new();
+    let holder = hold(&arena, 300_000);
+    for millis in [0, 1, 20, 300, 1_200] {
+        let timeout = Duration::from_millis(millis);
+        let options = SessionOptions::default().timeout(timeout);
+        let lock = SessionLock::new(arena.session(), options).expect("a lock");
+        let on_time = |what: &str, started: Duration, error: Option<SessionLockError>| {
+            let waited = now() - started;
+            println!("waiting::deadlines: {what} of {timeout:?} ended after {waited:?}");
+            assert!(matches!(error, Some(SessionLockError::Timeout(_))), "{what}: {error:?}");
+            assert!(waited >= timeout, "{what} of {timeout:?} gave up after {waited:?}");
+            let limit = timeout + Duration::from_millis(500) * os::PATIENCE;
+            assert!(waited < limit, "{what} of {timeout:?} lasted {waited:?}");
+        };
+        let started = now();
+        on_time("a thread's wait", started, lock.acquire().map(drop).err());
+        #[cfg(feature = "tokio")]
+        {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = runtime.expect("a runtime");
+            let started = now();
+            let error = runtime.block_on(async { lock.acquire_async().await.map(drop).err() });
+            on_time("a task's wait", started, error);
+        }
+    }
+    drop(holder.finish());
+    settled(&arena, "waiting::deadlines");
 }
 
 /// Waits until a process watches a file; where nobody can tell, until it should.
