@@ -1,30 +1,35 @@
-//! A reboot, by this machine's own identity: a record that the product wrote, in which nothing but
-//! the boot id is changed.
+//! A reboot, by this machine's own identity: a record that another process wrote, in which nothing
+//! but the boot id is changed.
+
+use std::time::Duration;
 
 use lock_core::filesystem::FsClass;
 use runtime_deps_lock::{DepsLock, DepsLockError, DepsOptions};
 
-/// The pid is alive, with the very start time that is recorded; only its boot is another.
-#[test]
-fn a_record_of_ours_from_the_previous_boot() {
-    let root = tempfile::tempdir().unwrap();
-    let options = DepsOptions::default().timeout(std::time::Duration::ZERO);
-    let lock = DepsLock::new(root.path(), options).unwrap();
-    let owner_file = lock.path().join("owner.json");
-    let guard = lock.acquire().unwrap();
+use crate::actors::Actor;
+use crate::os;
+use crate::root::Root;
+
+/// The recorded pid is alive, with the very start time that is recorded; only its boot is another.
+pub(crate) fn previous_boot() {
+    let root = Root::new();
+    let owner_file = root.lock_dir().join("owner.json");
+    let mut owner = Actor::start("outlives", &root.path(), 0);
+    assert_eq!(owner.line(), "held\n");
     let record = std::fs::read_to_string(&owner_file).unwrap();
     // Its inode number is not given to what is planted: the record's claim is on another file.
     let _pinned = std::fs::File::open(&owner_file).unwrap();
-    drop(guard);
+    owner.tell("");
+    assert_eq!(owner.line(), "released\n");
     let plant = |record: &str| {
-        std::fs::create_dir(lock.path()).unwrap();
+        std::fs::create_dir(root.lock_dir()).unwrap();
         std::fs::write(&owner_file, record).unwrap();
     };
+    let lock = DepsLock::new(root.path(), DepsOptions::default().timeout(Duration::ZERO)).unwrap();
 
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     assert!(record.contains(boot.trim()), "{record}");
-    let other = record.replace(boot.trim(), "0a1b2c3d-0000-4000-8000-000000000002");
-    plant(&other);
+    plant(&record.replace(boot.trim(), "0a1b2c3d-0000-4000-8000-000000000002"));
     let found = lock.inspect();
     let (assessment, decision) = found.found.as_ref().unwrap();
     if assessment.filesystem.class == FsClass::Local {
@@ -33,11 +38,12 @@ fn a_record_of_ours_from_the_previous_boot() {
         drop(lock.acquire().expect("the machine was booted since"));
     } else {
         assert!(matches!(lock.acquire().unwrap_err(), DepsLockError::Timeout(_)));
-        crate::os::remove_tree(lock.path());
+        os::remove_tree(&root.lock_dir());
     }
 
     // The boot id alone made the difference.
     plant(&record);
     assert!(matches!(lock.acquire().unwrap_err(), DepsLockError::Timeout(_)));
     assert_eq!(std::fs::read_to_string(&owner_file).unwrap(), record);
+    owner.join();
 }
