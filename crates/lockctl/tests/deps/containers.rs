@@ -10,6 +10,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("a_restarted_container_has_the_lock_at_once", restarted),
     ("a_restarted_container_meets_a_record_of_the_origin", restarted_with_the_origin),
     ("a_live_sibling_container_is_waited_for", siblings),
+    ("the_origin_in_a_sibling_container_is_judged_by_its_pid", siblings_of_the_origin),
     ("a_full_disk", full_disk),
     ("a_read_only_root", read_only),
 ];
@@ -105,6 +106,44 @@ fn siblings() {
     assert_eq!(first.end(), 0, "the first was not robbed");
     assert!(second.wait().unwrap().success());
     assert!(!root.lock().exists());
+}
+
+/// OpenClaw lives as pid 7 of a sibling container, and its record holds neither a start time nor a
+/// namespace. Nobody can tell: it is judged by what is under pid 7 here, as OpenClaw would.
+fn siblings_of_the_origin() {
+    let root = Root::new();
+    let origin = "echo 6 > /proc/sys/kernel/ns_last_pid; cat >/dev/null <&3 & echo $!; wait";
+    let mut container = Command::new("unshare");
+    // The shell gives a command in the background an empty input, so it has another one.
+    container.args(CONTAINER).args(["-c", &format!("exec 3<&0; {origin}")]);
+    let mut first = Running::start(container);
+    assert_eq!(first.line, "7");
+    let record = "{\"pid\": 7, \"createdAtMs\": 1000}\n";
+    root.plant(record);
+
+    // Somebody else, or the contender itself, is pid 7 here: alive, whatever its age.
+    let beside = "echo 6 > /proc/sys/kernel/ns_last_pid; sleep 600 & [ $! = 7 ] &&";
+    let itself = "echo 6 > /proc/sys/kernel/ns_last_pid;";
+    let contend = |before: &str| {
+        let script = format!("{before} {LOCKCTL} deps run --timeout 50ms \"$0\" -- true; exit $?");
+        let mut container = Command::new("unshare");
+        container.args(CONTAINER).args(["-c", &script]).arg(root.path()).output().unwrap()
+    };
+    for (before, told) in [(beside, "pid=7 alive=true"), (itself, "pid 7 has our own pid")] {
+        let done = contend(before);
+        assert_eq!(status(&done), 75, "{before}: {}", stderr(&done));
+        assert!(stderr(&done).contains(told), "{before}: {}", stderr(&done));
+        let kept = std::fs::read_to_string(root.lock().join("owner.json")).unwrap();
+        assert_eq!(kept, record, "{before}");
+    }
+
+    // Nobody is: dead, although it lives. This is the limit that the README states.
+    assert!(first.child.try_wait().unwrap().is_none(), "OpenClaw lives");
+    let done = contend("");
+    assert_eq!(status(&done), 0, "{}", stderr(&done));
+    assert!(first.child.try_wait().unwrap().is_none(), "and still does");
+    assert!(!root.lock().exists());
+    assert_eq!(first.end(), 0);
 }
 
 /// Runs a script with its own mounts; `$0` is the root, `$1` is `lockctl`.

@@ -1,13 +1,16 @@
 //! A real `npm install`, offline, from a tarball that the test packs.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::support::{Root, deps, has, status, stderr, wait_for};
+use crate::os;
+use crate::support::{Root, SOON, deps, has, status, stderr, wait_for};
 
 pub(crate) const TESTS: &[(&str, fn())] = &[
     ("npm_installs_from_two_processes_at_once", at_once),
     ("npm_keeps_the_lock_of_a_killed_lockctl", killed),
+    ("npms_children_keep_the_lock_of_a_killed_npm", npm_killed),
 ];
 
 /// Why npm cannot be run here, if so.
@@ -95,28 +98,59 @@ fn root_for(beside: &Root, tarball: &Path) -> PathBuf {
     root
 }
 
+/// The first stands still in its install script until the second was seen to wait.
 fn at_once() {
     let beside = Root::new();
     let tarball = pack(&beside.path());
     let root = root_for(&beside, &tarball);
-    let mut both: Vec<_> = ["first", "second"]
-        .map(|told| {
-            let mut command = install(&root, &beside.path(), &tarball, told, None);
-            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-            command.spawn().unwrap()
-        })
-        .into();
-    while let Some(child) = both.pop() {
+    let (log, go) = (beside.path().join("log"), beside.path().join("go"));
+    let start = |name: &str, go: Option<&Path>| {
+        let mut command = logged(&install(&root, &beside.path(), &tarball, name, go), name, &log);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let first = start("first", Some(&go));
+    wait_for(&beside.path().join("first"));
+    let second = start("second", None);
+    let started = Instant::now();
+    while os::watches_files(second.id()) != Some(true) {
+        assert!(started.elapsed() < SOON, "the second does not wait");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "begin first\n");
+    std::fs::write(&go, "").unwrap();
+    let waits = [first, second].map(|child| {
         let done = child.wait_with_output().unwrap();
         assert_eq!(status(&done), 0, "{}", stderr(&done));
-    }
+        stderr(&done).contains("lockctl: waiting for")
+    });
+    assert_eq!(waits, [false, true], "the second waits, and only that");
+    let sections = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(sections, "begin first\nend first\nbegin second\nend second\n");
     assert_good(&root);
-    let told = std::fs::read_to_string(beside.path().join("first"))
-        .or_else(|_| std::fs::read_to_string(beside.path().join("second")));
-    println!(
-        "who has owner.json open during an install (pid, name, descriptors):\n{}",
-        told.unwrap()
-    );
+    let told = std::fs::read_to_string(beside.path().join("first")).unwrap();
+    println!("who has owner.json open during an install (pid, name, descriptors):\n{told}");
+}
+
+/// The same command line, with a line in `log` before and after what runs under the lock.
+fn logged(run: &Command, name: &str, log: &Path) -> Command {
+    let script = "echo \"begin $1\" >> \"$2\"; log=$2 who=$1; shift 2; \"$@\"; s=$?; \
+                  echo \"end $who\" >> \"$log\"; exit $s";
+    let mut command = Command::new(run.get_program());
+    for word in run.get_args() {
+        command.arg(word);
+        if word == "--" {
+            command.args(["sh", "-c", script, "sh", name]).arg(log);
+        }
+    }
+    command.current_dir(run.get_current_dir().unwrap());
+    for (name, value) in run.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
 }
 
 /// The tool is killed, the installer goes on writing: the lock stays held until it is done.
@@ -126,7 +160,7 @@ fn killed() {
     let root = root_for(&beside, &tarball);
     let (told, go) = (beside.path().join("told"), beside.path().join("go"));
     let mut first = install(&root, &beside.path(), &tarball, "told", Some(&go));
-    let mut first = first.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut first = first.stdout(Stdio::null()).spawn().unwrap();
     wait_for(&told);
     first.kill().unwrap();
     first.wait().unwrap();
@@ -146,6 +180,38 @@ fn killed() {
     let mut next = deps("run");
     next.args(["--timeout", "60s"]).arg(&root).args(["--", "true"]);
     let done = next.output().unwrap();
+    assert_eq!(status(&done), 0, "{}", stderr(&done));
+    assert_good(&root);
+}
+
+/// The tool and npm itself are killed; the install script that npm started goes on, with the lock.
+fn npm_killed() {
+    let beside = Root::new();
+    let tarball = pack(&beside.path());
+    let root = root_for(&beside, &tarball);
+    let (told, go) = (beside.path().join("told"), beside.path().join("go"));
+    let mut first = install(&root, &beside.path(), &tarball, "told", Some(&go));
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for(&told);
+    let told = std::fs::read_to_string(told).unwrap();
+    // The script's own line is the first: it asks its ancestors from itself upwards.
+    let pid_of = |line: &str| line.split(' ').next().unwrap().parse::<u32>().unwrap();
+    let script = pid_of(told.lines().next().unwrap());
+    let npm = pid_of(told.lines().find(|line| line.contains("npm")).expect("npm is among them"));
+    assert!(told.lines().all(|line| !line.ends_with(" none")), "all of them keep it:\n{told}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(os::Process::of(npm).kill() && os::Process::of(npm).ends(SOON));
+
+    let inspect = deps("inspect").arg(&root).output().unwrap();
+    let text = String::from_utf8(inspect.stdout).unwrap();
+    assert!(text.contains(": held\n") && text.contains(&format!("Pid {script} ")), "{text}");
+    let mut contender = deps("run");
+    contender.args(["--timeout", "50ms"]).arg(&root).args(["--", "true"]);
+    assert_eq!(status(&contender.output().unwrap()), 75);
+
+    std::fs::write(&go, "").unwrap();
+    let done = install(&root, &beside.path(), &tarball, "again", None).output().unwrap();
     assert_eq!(status(&done), 0, "{}", stderr(&done));
     assert_good(&root);
 }

@@ -21,6 +21,15 @@ pub(crate) fn act(role: &str, root: &Path, number: &str) {
             let _ = std::io::stdin().read_line(&mut String::new());
             drop(guard);
         }
+        #[cfg(target_os = "linux")]
+        "outlives" => {
+            let guard = lock_of(root).acquire().unwrap();
+            println!("held");
+            let _ = std::io::stdin().read_line(&mut String::new());
+            drop(guard);
+            println!("released");
+            let _ = std::io::stdin().read_line(&mut String::new());
+        }
         "rounds" => rounds(root, number),
         "loop" => loop_for_ever(root, number),
         #[cfg(unix)]
@@ -87,6 +96,10 @@ impl Actor {
         let to = child.stdin.take();
         let from = BufReader::new(child.stdout.take().unwrap());
         Self { child, to, from }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn tell(&mut self, line: &str) {

@@ -26,7 +26,7 @@ pub(crate) fn once(root: &Path) {
 
 pub(crate) fn threads() {
     let root = Root::new();
-    let times = crate::os::scaled(150);
+    let times = crate::os::scaled(250);
     std::thread::scope(|scope| {
         for thread in 0..4_u64 {
             let path = root.path();
@@ -40,7 +40,7 @@ pub(crate) fn threads() {
 
 pub(crate) fn planted() {
     let root = Root::new();
-    let rounds = crate::os::scaled(120);
+    let rounds = crate::os::scaled(1000);
     for round in 0..rounds {
         let lock = root.lock_dir();
         Planted::plant_or_dead(round, &lock);

@@ -6,12 +6,15 @@
 
 mod actors;
 mod bottom_up;
+mod boundary;
 mod crashes;
 #[cfg(unix)]
 mod leftovers;
 mod litter;
 #[path = "../../../lock-core/tests/os/mod.rs"]
 mod os;
+#[cfg(target_os = "linux")]
+mod reboot;
 mod root;
 mod script;
 mod seam;
@@ -33,6 +36,7 @@ const TESTS: &[Test] = &[
     ("sixteen_threads_and_panics", storm::threads),
     ("planted_directories_met_by_threads", storm::planted_for_threads),
     ("planted_directories_met_by_processes", storm::planted_for_processes),
+    ("the_end_of_a_grace_met_by_many", boundary::crossed_together),
     ("bottom_up_in_threads", bottom_up::threads),
     ("bottom_up_on_planted_directories", bottom_up::planted),
     ("bottom_up_late_removal_of_a_successors_directory", bottom_up::successor_holds),
@@ -93,6 +97,8 @@ fn main() -> ExitCode {
     let trials = TESTS.iter().chain(WITH_RENAMES).map(trial);
     #[cfg(target_os = "linux")]
     let trials = {
+        let trials =
+            trials.chain([trial(&("a_record_of_the_previous_boot", reboot::previous_boot))]);
         let obstacle = traced::obstacle();
         if let Some(why) = &obstacle {
             eprintln!("{} tests are ignored: {why}", TRACED.len());

@@ -2,11 +2,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use runtime_deps_lock::{DEFAULT_LOCK_NAME, DepsLock, DepsOptions};
 
 use crate::os;
+
+/// Longer than any grace.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// A root with a transcript beside it, in which every holder writes when it begins and ends.
 pub(crate) struct Root {
@@ -139,6 +142,11 @@ impl Planted {
 
     /// Puts it at the lock's path, an hour old: past its grace.
     pub(crate) fn plant(self, at: &Path) {
+        self.plant_since(at, SystemTime::now() - HOUR);
+    }
+
+    /// Puts it at the lock's path, as if it had been there since then.
+    pub(crate) fn plant_since(self, at: &Path, then: SystemTime) {
         os::create_dir(at);
         let owner = at.join("owner.json");
         match self {
@@ -148,9 +156,9 @@ impl Planted {
             Self::Dangling => std::os::unix::fs::symlink("nowhere", &owner).unwrap(),
         }
         if !matches!(self, Self::Ownerless) {
-            make_old(&owner);
+            os::set_modified(&owner, then);
         }
-        make_old(at);
+        os::set_modified(at, then);
     }
 }
 
@@ -158,10 +166,6 @@ impl Planted {
 #[cfg(target_os = "linux")]
 pub(crate) fn make_old_if_there(path: &Path) {
     if path.exists() && !path.join("owner.json").exists() {
-        make_old(path);
+        os::make_old(path, HOUR);
     }
-}
-
-fn make_old(path: &Path) {
-    os::make_old(path, Duration::from_secs(3600));
 }

@@ -20,7 +20,7 @@ pub(crate) fn hammer(root: &Path, name: &str, seed: u64, times: usize, renames: 
 
 fn storm(renames: bool) {
     let root = Root::new();
-    let times = 150;
+    let times = 250;
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let path = root.path();
@@ -50,7 +50,7 @@ pub(crate) fn threads_with_renames() {
 /// Sluggish contenders meet what names no owner, and what names a dead one.
 pub(crate) fn planted() {
     let root = Root::new();
-    let rounds = 300;
+    let rounds = 1000;
     for round in 0..rounds {
         let lock = root.lock_dir();
         Planted::plant_or_dead(round, &lock);

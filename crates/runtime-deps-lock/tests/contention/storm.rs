@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::actors::Actor;
 use crate::os;
@@ -16,10 +18,16 @@ fn install(root: &Path, who: &str) {
     inside.end();
 }
 
-/// 16 processes install at once, each exactly once.
+/// 16 processes install at once, each exactly once. The lock is let go only when every one of them
+/// was seen, from outside, to wait for it.
 pub(crate) fn processes() {
     let root = Root::new();
+    let held = root.lock().acquire().unwrap();
     let actors: Vec<_> = (0..MANY).map(|n| Actor::start("once", &root.path(), n)).collect();
+    let all_wait = || actors.iter().all(|a| os::watches_files(a.pid()).unwrap_or(true));
+    wait_until(all_wait, "all processes wait");
+    assert!(root.transcript().is_empty(), "somebody installed while the lock was held");
+    drop(held);
     actors.into_iter().for_each(Actor::join);
     assert_eq!(root.check(|_| false), MANY);
     let mut who: Vec<_> = root.transcript().into_iter().map(|(_, who)| who).collect();
@@ -29,15 +37,33 @@ pub(crate) fn processes() {
     root.assert_clean("after 16 processes");
 }
 
-/// 16 threads of one process, ten times each, and one of them panics each time.
+fn wait_until(done: impl Fn() -> bool, what: &str) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it never happened: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// 16 threads of one process, eleven times each, and one of them panics each time. At first all of
+/// them wait at once.
 pub(crate) fn threads() {
     let root = Root::new();
-    let start = Barrier::new(MANY);
+    let start = Barrier::new(MANY + 1);
+    let waiting = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for thread in 0..MANY {
-            let (root, start) = (&root, &start);
+            let (root, start, waiting) = (&root, &start, &waiting);
             scope.spawn(move || {
                 start.wait();
+                let mut told = false;
+                let guard = root.lock().acquire_telling(|_, _, _| {
+                    if !std::mem::replace(&mut told, true) {
+                        waiting.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+                install(&root.path(), &format!("{thread}-first"));
+                drop(guard.unwrap());
                 for n in 0..10 {
                     let done = std::panic::catch_unwind(|| {
                         with_lock(root.path(), DepsOptions::default(), || {
@@ -52,8 +78,13 @@ pub(crate) fn threads() {
                 }
             });
         }
+        let held = root.lock().acquire().unwrap();
+        start.wait();
+        wait_until(|| waiting.load(Ordering::Relaxed) == MANY, "all threads wait");
+        assert!(root.transcript().is_empty(), "somebody installed while the lock was held");
+        drop(held);
     });
-    assert_eq!(root.check(|_| false), MANY * 10);
+    assert_eq!(root.check(|_| false), MANY * 11);
     root.assert_clean("after 16 threads");
 }
 

@@ -7,6 +7,4 @@ mod nameless;
 #[path = "../../../lock-core/tests/os/mod.rs"]
 mod os;
 mod owners;
-#[cfg(target_os = "linux")]
-mod reboot;
 mod scripted;
