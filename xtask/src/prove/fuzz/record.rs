@@ -1,6 +1,6 @@
 //! Lock records: reading, writing again, and what damage may do to a judgement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use lock_core::evidence::{Evidence, KernelLock, Own};
@@ -9,6 +9,7 @@ use lock_core::identity::{Comparison, Process};
 use lock_core::policy::{Action, Ages, Decision, Reason, decide};
 use lock_core::record::{Dialect, Form, LockRecord, MAX_LEN};
 use lock_core::verdict::{DeathProof, Life, Verdict, judge};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::damage;
@@ -48,7 +49,10 @@ pub(super) const TARGET: Target =
 fn check(bytes: &[u8]) -> Result<u64, String> {
     let record = LockRecord::parse(bytes);
     let json = serde_json::from_slice::<Map<String, Value>>(bytes).ok();
-    if record.is_some() != (json.is_some() && bytes.len() <= MAX_LEN) {
+    // By its grammar: a value that only the origin can read costs its own field.
+    let text = String::from_utf8_lossy(bytes);
+    let is_object = serde_json::from_str::<HashMap<String, IgnoredAny>>(&text).is_ok();
+    if record.is_some() != (is_object && bytes.len() <= MAX_LEN) {
         return Err("a record is a JSON object that is not too long, and nothing else".to_owned());
     }
     if let Some(record) = &record {
