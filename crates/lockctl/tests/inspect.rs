@@ -225,6 +225,28 @@ fn hostile_files(#[case] what: &str, #[case] decision: &str, #[case] reasons: Va
     assert_eq!((place.names(), inode(&place.lock())), (names, before));
 }
 
+/// No process has such a pid, though some would be one's if cut to 32 bits, or a whole group's. Old
+/// as the record says it is: too old, which removes nothing.
+#[rstest]
+#[case::zero(0, json!(["missing-pid", "too-old"]))]
+#[case::every_process(-1, json!(["missing-pid", "too-old"]))]
+#[case::seven_in_its_lower_half((1 << 32) + 7, json!(["missing-pid", "too-old"]))]
+#[case::ours_in_its_lower_half(
+    (1 << 32) + i64::from(std::process::id()), json!(["missing-pid", "too-old"])
+)]
+// It can be spelled, and nothing proves its death.
+#[case::negative_int(1 << 31, json!(["too-old"]))]
+fn hostile_pids(#[case] pid: i64, #[case] reasons: Value) {
+    let place = Place::new();
+    let record = json!({ "pid": pid, "createdAt": "2026-01-01T00:00:00Z" });
+    std::fs::write(place.lock(), record.to_string()).unwrap();
+    let before = inode(&place.lock());
+    let report = inspected(&place.file());
+    expect(&report, "unverifiable", json!("unverifiable"), reasons, "report");
+    done(common::run(&["--timeout", "50ms"], &place.file(), &["true"])).expect(75);
+    assert_eq!(inode(&place.lock()), before);
+}
+
 #[test]
 fn an_ownerless_file_is_stale_after_its_grace() {
     let place = Place::new();

@@ -29,6 +29,9 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
 #[case::deep("[".repeat(60_000).into_bytes())]
 #[case::deep_object("{\"pid\":".repeat(9_000).into_bytes())]
 #[case::pid_out_of_range(b"{\"pid\": 18446744073709551616}".to_vec())]
+#[case::pid_zero(dated(0))]
+#[case::pid_of_every_process(dated(-1))]
+#[case::pid_of_us_in_its_lower_half(dated((1 << 32) + i64::from(std::process::id())))]
 fn a_file_that_is_no_record_waits_out_its_grace(#[case] content: Vec<u8>) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("chat.jsonl.lock");
@@ -39,6 +42,24 @@ fn a_file_that_is_no_record_waits_out_its_grace(#[case] content: Vec<u8>) {
     let old = SystemTime::now() - Duration::from_secs(6);
     File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
     acquire(&dir.path().join("chat.jsonl")).expect("the grace is over");
+}
+
+/// A record that is whole but for its pid, which no process can have.
+fn dated(pid: i64) -> Vec<u8> {
+    format!("{{\"pid\": {pid}, \"createdAt\": \"2026-01-01T00:00:00Z\"}}").into_bytes()
+}
+
+/// A number that a record can spell and no kernel gives: nothing proves that its owner is dead, so it
+/// is left, however old.
+#[test]
+fn a_pid_that_no_kernel_gives_is_unverifiable() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("chat.jsonl.lock");
+    fs::write(&path, dated(1 << 31)).unwrap();
+    let old = SystemTime::now() - Duration::from_secs(3600);
+    File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+    let error = is_left_alone(dir.path());
+    assert!(matches!(error, SessionLockError::Stale(_)), "{error:?}");
 }
 
 #[test]

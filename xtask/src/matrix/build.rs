@@ -150,7 +150,24 @@ fn no_linker() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Every library without features, and with each of its features alone.
+/// What only some users of the libraries want, and gets in by a feature or in the tool.
+const OPTIONAL: [&str; 4] = ["sysinfo", "tokio", "clap", "indicatif"];
+
+/// The first of [`OPTIONAL`] that a package's users get without asking, on whatever system.
+fn uninvited(package: &str) -> Result<Option<String>> {
+    let words = ["tree", "--locked", "-p", package, "-e", "normal", "--target", "all"];
+    let tree = cargo(&[&words[..], &["--prefix", "none", "--format", "{p}"]].concat())?.output()?;
+    if !tree.status.success() {
+        return Ok(Some(format!("cargo tree: {}", String::from_utf8_lossy(&tree.stderr).trim())));
+    }
+    let tree = String::from_utf8(tree.stdout)?;
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    let found = names.into_iter().find(|name| OPTIONAL.contains(name));
+    Ok(found.map(|name| format!("{package} brings {name} without a feature")))
+}
+
+/// Every library without features, and with each of its features alone. By default none brings what
+/// only some want.
 fn features() -> Result<Option<String>> {
     let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1"])?.output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
@@ -159,6 +176,9 @@ fn features() -> Result<Option<String>> {
         let Some(name) = package["name"].as_str().filter(|name| LIBRARIES.contains(name)) else {
             continue;
         };
+        if let Some(why) = uninvited(name)? {
+            return Ok(Some(why));
+        }
         let features = package["features"].as_object().context("a package has features")?;
         let alone = features.keys().map(|feature| vec!["--features", feature]);
         for feature in std::iter::once(Vec::new()).chain(alone) {

@@ -50,12 +50,16 @@ pub(crate) fn forker(given: &Given) {
     let lock = SessionLock::new(given.path("session"), options).expect("a lock");
     let guard = lock.acquire().expect("the lock");
     if given.word("how") == Some("bystander") {
-        let Fork::Parent(child) = fork() else {
-            std::thread::sleep(Duration::from_secs(60));
-            exit_now(0);
-        };
-        say(&format!("child {}", child.as_raw_nonzero()));
-        wait_for_go();
+        match fork() {
+            Fork::Parent(_) => wait_for_go(),
+            // Its own word, not its parent's: until it has run for the first time, and the fork's
+            // hooks with it, it does keep the lock, however long the scheduler takes.
+            Fork::Child => {
+                say(&format!("child {}", std::process::id()));
+                std::thread::sleep(Duration::from_secs(60));
+                exit_now(0);
+            }
+        }
         return;
     }
     let second = lock.acquire().expect("a handle");
