@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Run only these legs (comma-separated).
     #[arg(long, value_name = "LEGS", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Fail if anything of these legs is not run (comma-separated).
+    /// Fail if anything of these legs is not run, be it a single test (comma-separated).
     #[arg(long, value_name = "LEGS", value_delimiter = ',')]
     pub(crate) require: Vec<String>,
     /// Fetch what is missing first: rustup's targets and toolchains, Debian's packages.
@@ -108,7 +108,9 @@ fn run_leg(leg: &'static Leg, host: &str, install: bool, report: &mut Report) {
         let Built { tests, how } = built;
         let (took, scenario) = (round(started.elapsed()), scenario.name());
         let (leg, target) = (leg.name, leg.target);
-        report.rows.push(Row { leg, target, scenario, how, outcome, tests, took });
+        let expected = way.map_or(0, |way| way.ignored);
+        let lacking = tests.is_some_and(|tests| tests.ignored > expected);
+        report.rows.push(Row { leg, target, scenario, how, outcome, tests, lacking, took });
     }
     for left_out in way.map_or(&[][..], |way| way.left_out) {
         let why = left_out.why.to_owned();
@@ -119,6 +121,7 @@ fn run_leg(leg: &'static Leg, host: &str, install: bool, report: &mut Report) {
             how: None,
             outcome: Outcome::NotRun { why },
             tests: None,
+            lacking: false,
             took: Duration::ZERO,
         });
     }

@@ -50,6 +50,8 @@ pub(crate) struct Row {
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
     pub(crate) tests: Option<Tally>,
+    /// More tests said that they cannot run here than cannot run anywhere.
+    pub(crate) lacking: bool,
     #[serde(serialize_with = "seconds")]
     pub(crate) took: Duration,
 }
@@ -74,17 +76,17 @@ impl Report {
 
     /// The legs in which something failed.
     pub(crate) fn failed(&self) -> Vec<&'static str> {
-        self.legs(|outcome| matches!(outcome, Outcome::Failed { .. }))
+        self.legs(|row| matches!(row.outcome, Outcome::Failed { .. }))
     }
 
-    /// The legs in which something was not run.
+    /// The legs in which something was not run, be it a single test.
     pub(crate) fn not_run(&self) -> Vec<&'static str> {
-        self.legs(|outcome| matches!(outcome, Outcome::NotRun { .. }))
+        self.legs(|row| matches!(row.outcome, Outcome::NotRun { .. }) || row.lacking)
     }
 
-    fn legs(&self, which: impl Fn(&Outcome) -> bool) -> Vec<&'static str> {
+    fn legs(&self, which: impl Fn(&Row) -> bool) -> Vec<&'static str> {
         let mut legs: Vec<_> =
-            self.rows.iter().filter(|row| which(&row.outcome)).map(|row| row.leg).collect();
+            self.rows.iter().filter(|row| which(row)).map(|row| row.leg).collect();
         legs.dedup();
         legs
     }
@@ -165,15 +167,17 @@ mod tests {
             how: None,
             outcome,
             tests: None,
+            lacking: false,
             took: Duration::ZERO,
         };
         report.rows.push(row("a", Outcome::Passed));
+        report.rows.push(Row { lacking: true, ..row("d", Outcome::Passed) });
         report.rows.push(row("b", Outcome::NotRun { why: "no Mac".into() }));
         report.rows.push(row("c", Outcome::Failed { why: "exit status: 101".into() }));
-        assert_eq!((report.failed(), report.not_run()), (vec!["c"], vec!["b"]));
+        assert_eq!((report.failed(), report.not_run()), (vec!["c"], vec!["d", "b"]));
         assert!(report.table().contains("not run (no Mac)"), "{}", report.table());
         assert!(report.markdown().contains("| b | tests | not run (no Mac) |"));
         let json = serde_json::to_value(&report).unwrap();
-        assert_eq!(json["rows"][1]["outcome"], "not-run");
+        assert_eq!(json["rows"][2]["outcome"], "not-run");
     }
 }
