@@ -19,6 +19,8 @@ fn a_waiter_has_the_lock_at_once() {
         .map(|_| {
             let holder = Holder::start(&[], &place.file());
             let next = waiter(&["--timeout", "1m"], &place.file(), &exits(0));
+            // Past the probes with which a wait begins.
+            std::thread::sleep(Duration::from_millis(30));
             let killed = Instant::now();
             kill_both(&holder);
             let lines = [next.err.next(), next.err.next()];
