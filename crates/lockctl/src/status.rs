@@ -72,7 +72,8 @@ impl Status {
     }
 }
 
-/// The same in the width of a terminal, the holder first.
+/// The same for a terminal of 80 columns, where a longer line is cut: what changes what one does
+/// comes first.
 fn short(assessment: &Assessment, decision: &Decision, left: Option<Duration>) -> String {
     let who = assessment.owner().map_or_else(
         || "nobody known".to_owned(),
@@ -82,20 +83,15 @@ fn short(assessment: &Assessment, decision: &Decision, left: Option<Duration>) -
         },
     );
     let evidence = match assessment.verdict {
-        Verdict::Alive(Life::KernelLock) => "kernel lock held",
+        Verdict::Alive(Life::KernelLock) => "kernel lock",
         Verdict::Alive(Life::Inherited) => "inherited",
         Verdict::Alive(_) => "alive",
         Verdict::Dead(_) => "dead",
         Verdict::Unverifiable(_) => "unverifiable",
     };
-    let mut line = format!("waiting for {who}");
-    let mut add = |what: &str, time: Option<Duration>| {
-        if let Some(time) = time {
-            line += &format!(" · {what}{}", rough(time));
-        }
-    };
-    add("holds it for ", assessment.ages.held);
-    add("reclaimable in ", decision.reclaimable_in);
-    add("gives up in ", left);
-    format!("{line} · {evidence}")
+    let wait = left.map_or_else(|| "waiting".to_owned(), |left| format!("{} left", rough(left)));
+    let held = assessment.ages.held.map(|time| format!("held {}", rough(time)));
+    let stale = decision.reclaimable_in.map(|time| format!("stale in {}", rough(time)));
+    let parts = [Some(wait), Some(who), Some(evidence.to_owned()), held, stale];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }

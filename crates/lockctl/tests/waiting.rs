@@ -36,6 +36,35 @@ fn a_held_lock_is_waited_for_and_its_holder_told() {
     assert!(place.names().is_empty());
 }
 
+/// One line that fits, again and again in the same place: how long, for whom, on what evidence,
+/// since when, until when at the longest.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_shows_one_line() {
+    let place = Place::new();
+    let holder = Holder::start(&[], &place.file());
+    let line = |options: &str| {
+        let file = place.file();
+        format!("exec \"$LOCKCTL\" session run {options} '{}' -- true", file.display())
+    };
+    let seen = common::terminal::shown(&line("--timeout 300ms"));
+    let (status, error) = seen.split_once("lockctl: session file locked").expect("the error");
+    let drawn = status.split('\r').map(|part| part.trim_start_matches("\x1b[2K").trim_end());
+    let drawn: Vec<_> = drawn.filter(|part| !part.is_empty()).collect();
+    assert!(!drawn.is_empty() && !status.contains('\n'), "{status:?}");
+    for text in drawn {
+        assert!(text.chars().count() <= 80, "{text:?}");
+        let owner = format!("pid {} (lockctl)", holder.tool.pid());
+        let parts: Vec<_> = text.split(" · ").collect();
+        assert_eq!((parts[1], parts[2]), (owner.as_str(), "kernel lock"), "{text:?}");
+        assert!(parts[0].ends_with("ms left") && parts[3].starts_with("held "), "{text:?}");
+        assert!(parts[4].starts_with("stale in 4m"), "{text:?}");
+    }
+    assert!(error.contains("It is free as soon as"), "{error}");
+    let seen = common::terminal::shown(&line("--quiet --timeout 50ms"));
+    assert!(seen.starts_with("lockctl: session file locked"), "{seen:?}");
+}
+
 #[test]
 fn a_lock_of_old_age_is_called_stale_and_left() {
     let place = Place::new();

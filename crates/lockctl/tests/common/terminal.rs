@@ -4,6 +4,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+/// What a terminal of 80 columns shows of a shell line that runs the tool.
+pub(crate) fn shown(line: &str) -> String {
+    let mut command = Command::new("script");
+    command.args(["-qec", line, "/dev/null"]).stdin(Stdio::null());
+    super::clean(&mut command);
+    let output = command.output().expect("script(1), of util-linux");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// The tool on a terminal of its own, which asked.
 pub(crate) struct Asking {
     child: Child,
