@@ -63,3 +63,8 @@ pub use options::{
 };
 pub use policy::{acquire_policy, sweep_policy};
 pub use sweep::sweep;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
