@@ -56,9 +56,7 @@ impl<S: Sys> LockFile<S> {
             match self.reclaim_if_stale(&look, policy, PATIENCE) {
                 Ok(Reclaimed::Removed) => swept.removed = true,
                 Ok(Reclaimed::Changed) => {}
-                Ok(Reclaimed::Busy) => {
-                    swept.obstacle = Some("another process is at work on it".to_owned());
-                }
+                Ok(Reclaimed::Busy) => swept.obstacle = Some(self.at_work()),
                 Ok(Reclaimed::Denied(error)) => swept.obstacle = Some(error.to_string()),
                 Err(error) => swept.obstacle = Some(error.to_string()),
             }

@@ -60,13 +60,7 @@ fn break_lock(lock: &LockFile, policy: &Policy, yes: bool) -> u8 {
             exit::FOUND
         }
         Ok(Reclaimed::Busy) => {
-            let pids = lock.holders(lock_core::lockfile::sys::Byte::Binding);
-            let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
-            say!(
-                "lockctl: another process is writing under it or removing it (pid {}); if that is \
-                 stopped, continue or kill it",
-                if pids.is_empty() { "unknown".to_owned() } else { pids.join(", ") }
-            );
+            say!("lockctl: {}", lock.at_work());
             exit::FAILED
         }
         Ok(Reclaimed::Denied(error)) => {

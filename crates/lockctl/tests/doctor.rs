@@ -145,6 +145,20 @@ fn litter_of_crashes() {
     assert!(!place.at(owned).exists());
 }
 
+/// Somebody stopped in the middle of a removal is named: it has to go on, or go.
+#[test]
+fn a_stale_lock_that_somebody_is_at_work_on() {
+    let place = Place::new();
+    std::fs::write(place.lock(), DEAD).unwrap();
+    let stopped = HeldByte::take(&place.lock(), Byte::Binding);
+    let busy = doctor(&["--fix"], &[place.dir()]).expect(1);
+    let pid = format!("(pid {})", std::process::id());
+    assert!(busy.err.contains(&pid) || !cfg!(target_os = "linux"), "{pid}: {}", busy.err);
+    drop(stopped);
+    assert!(place.lock().exists());
+    doctor(&["--fix"], &[place.dir()]).expect(0);
+}
+
 #[test]
 fn the_statuses_and_which_one_wins() {
     let place = Place::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::pace::POLL_ALONE;
 use crate::assess::Assessment;
 use crate::lockfile::LockFile;
-use crate::lockfile::sys::{Byte, Sys};
+use crate::lockfile::sys::Sys;
 
 /// What keeps a reclaim from happening.
 #[derive(Debug)]
@@ -27,16 +27,7 @@ impl Obstacle {
 
     pub(super) fn tell<S: Sys>(&self, lock: &LockFile<S>, in_the_way: &Assessment) -> String {
         match self {
-            Self::Busy => {
-                let pids = lock.holders(Byte::Binding);
-                let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
-                let pids =
-                    if pids.is_empty() { "not visible here".to_owned() } else { pids.join(", ") };
-                format!(
-                    "another process is writing under it or removing it (pid {pids}); if that \
-                     process is stopped, continue or kill it"
-                )
-            }
+            Self::Busy => lock.at_work(),
             Self::Denied(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
                 format!("it holds files that are not a lock's: {error}; move them away")
             }

@@ -170,7 +170,7 @@ impl<S: Sys> Acquisition<S> {
         let guard = Guard::find(self.lock.sys(), assessment.record.as_ref()?.id.as_deref()?)?;
         // Of several promises for one hold the longest counts.
         if let Dialect::Session { max_hold } = self.request.stamp.dialect
-            && guard.extend_within(self.binding_patience(), max_hold).is_err()
+            && guard.try_extend(self.binding_patience(), max_hold).is_err()
         {
             // No handle without its promise. What is only busy is tried again.
             return None;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::LockFile;
 use super::sys::{Byte, Sys};
 
 /// The longest nap between two tries.
@@ -48,4 +49,23 @@ impl<S: Sys> Drop for BindingByte<'_, S> {
         // Cannot fail for a byte that is held; a crash would drop it too.
         let _ = self.sys.unlock(self.file, Byte::Binding);
     }
+}
+
+impl<S: Sys> LockFile<S> {
+    /// Who has the binding byte, and what to do about it, for people. Only for what has failed
+    /// already: it looks through every process.
+    #[must_use]
+    pub fn at_work(&self) -> String {
+        at_work(&self.holders(Byte::Binding))
+    }
+}
+
+/// The same, of processes that are known. The cure is to let them go on, not to delete the file.
+pub(super) fn at_work(pids: &[u32]) -> String {
+    let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
+    let pids = if pids.is_empty() { "not visible here".to_owned() } else { pids.join(", ") };
+    format!(
+        "a process is at work on it, writing under it or removing it (pid {pids}); if that is \
+         stopped, continue or kill it"
+    )
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::binding::at_work;
 use super::end::End;
 use super::held::Held;
 use super::sys::{self, Sys};
@@ -45,10 +46,11 @@ pub enum SectionError {
     Lost,
     /// Another thread's write section, a contender or a release is at work on the lock, and did
     /// not finish in time.
-    #[error(
-        "the lock was not free for a write in time: whoever is at work on it is slow or stopped"
-    )]
-    Busy,
+    #[error("the lock was not free for a write in time: {}", at_work(pids))]
+    Busy {
+        /// Which processes they are, as far as the system shows them; possibly this one.
+        pids: Vec<u32>,
+    },
     /// This thread is inside a write section of this lock already.
     #[error("this thread is inside a write section of this lock already")]
     Nested,
@@ -58,6 +60,13 @@ pub enum SectionError {
     /// The system would not say who is bound.
     #[error("cannot check the lock: {0}")]
     Io(#[from] io::Error),
+}
+
+impl SectionError {
+    /// Nobody is named yet.
+    pub(super) fn busy() -> Self {
+        Self::Busy { pids: Vec::new() }
+    }
 }
 
 /// A held lock. Dropping the last handle releases it.
@@ -127,7 +136,7 @@ impl<S: Sys> Guard<S> {
         patience: Duration,
         write: impl FnOnce() -> T,
     ) -> Result<T, SectionError> {
-        self.handle.held.section(patience, write)
+        self.handle.held.section(patience, write).map_err(|error| self.name(error))
     }
 
     /// Promises contenders to hold for at most `more` from now, if that is later than promised
@@ -146,9 +155,25 @@ impl<S: Sys> Guard<S> {
     /// # Errors
     /// See [`SectionError`]: the promise is as it was.
     pub fn extend_within(&self, patience: Duration, more: Duration) -> Result<(), SectionError> {
+        self.try_extend(patience, more).map_err(|error| self.name(error))
+    }
+
+    /// The same for whoever tries again: nobody looks up who is in the way.
+    pub(crate) fn try_extend(
+        &self,
+        patience: Duration,
+        more: Duration,
+    ) -> Result<(), SectionError> {
         self.handle.held.extend(more, patience)?;
         watchdog::wake();
         Ok(())
+    }
+
+    fn name(&self, error: SectionError) -> SectionError {
+        match error {
+            SectionError::Busy { .. } => SectionError::Busy { pids: self.handle.held.at_work() },
+            error => error,
+        }
     }
 
     /// A signal for the end of this hold, loss included. Does not keep the lock held.

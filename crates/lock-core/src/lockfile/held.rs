@@ -18,7 +18,7 @@ use super::fence::{Fence, Inside};
 use super::guard::SectionError;
 use super::litter;
 use super::publish::{Fresh, Written};
-use super::sys::{Access, Sys};
+use super::sys::{Access, Byte, Sys};
 use crate::assess::is_shared;
 use crate::cleanup::{Claim, Slot};
 use crate::filesystem::FsClass;
@@ -172,8 +172,8 @@ impl<S: Sys> Held<S> {
         if self.fence.is_mine() {
             return Err(SectionError::Nested);
         }
-        let hold = self.fence.enter(patience).ok_or(SectionError::Busy)?;
-        let _binding = self.take_binding(&hold, hold.left)?.ok_or(SectionError::Busy)?;
+        let hold = self.fence.enter(patience).ok_or(SectionError::busy())?;
+        let _binding = self.take_binding(&hold, hold.left)?.ok_or(SectionError::busy())?;
         // Only now: the watchdog may have given the lock up while this thread waited.
         if self.end.get().is_some() {
             return Err(SectionError::Lost);
@@ -183,6 +183,13 @@ impl<S: Sys> Held<S> {
             return Err(SectionError::Lost);
         }
         Ok(write())
+    }
+
+    /// Which processes have the binding byte of exactly our file. Looks through all of them.
+    pub(super) fn at_work(&self) -> Vec<u32> {
+        let Some((_, facts)) = self.bound.file() else { return Vec::new() };
+        let identity = self.lock.identity();
+        identity.lock_holders(facts.device, facts.inode, Byte::Binding.offset())
     }
 
     fn take_binding(

@@ -119,7 +119,7 @@ pub(crate) fn scribe(given: &Given) {
                     break;
                 }
                 // A contender was stopped inside the binding byte.
-                Err(AppendError::Fence(SectionError::Busy)) => break,
+                Err(AppendError::Fence(SectionError::Busy { .. })) => break,
                 Err(error) => panic!("{error}"),
             }
             std::thread::sleep(Duration::from_micros(100));

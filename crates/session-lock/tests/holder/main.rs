@@ -75,6 +75,7 @@ fn main() -> std::process::ExitCode {
         ("extend::killed", extend::killed),
         ("extend::races", promises::races),
         ("writes::patience", writes::patience),
+        ("writes::behind_somebody_stopped", writes::behind_somebody_stopped),
         ("writes::threads", writes::threads),
         #[cfg(target_os = "linux")]
         ("writes::partial", limits::partial),

@@ -53,7 +53,7 @@ pub(crate) fn promiser(given: &Given) {
                     break;
                 }
                 // A contender was stopped inside the binding byte.
-                Err(SectionError::Busy) => break,
+                Err(SectionError::Busy { .. }) => break,
                 Err(error) => panic!("{error}"),
             }
             // Nobody may take it before that, and no renewal is undone.

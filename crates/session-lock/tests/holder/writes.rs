@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use session_lock::{AppendError, SectionError};
+use session_lock::{AppendError, ReleaseOutcome, SectionError};
 
-use crate::help::{hold, millis};
+use crate::help::{hold, millis, now_or_never, owner_byte_is_held, take_binding_byte};
+use crate::os::PATIENCE;
 use crate::support::{Arena, quiet};
 
 const LONG: Duration = Duration::from_secs(300);
@@ -31,13 +32,44 @@ pub(crate) fn patience() {
         inside.recv().expect("it gets in");
         let start = Instant::now();
         let refused = guard.append_within(millis(100), b"too early\n");
-        assert!(matches!(refused, Err(AppendError::Fence(SectionError::Busy))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(AppendError::Fence(SectionError::Busy { .. }))),
+            "{refused:?}"
+        );
         let waited = start.elapsed();
         assert!((millis(100)..millis(400)).contains(&waited), "waited {waited:?}, not 100 ms");
         assert!(guard.is_held());
         guard.append(b"in time\n").expect("it waits long enough");
     });
     assert_eq!(std::fs::read(guard.session()).expect("a session"), b"in time\n");
+}
+
+/// Behind a binding byte that does not come free, a write gives up after its patience and a release
+/// after a second; both name who has it, and the next contender gets the lock.
+pub(crate) fn behind_somebody_stopped() {
+    let _quiet = quiet();
+    let arena = Arena::new();
+    let guard = hold(&arena.session(), LONG);
+    let lock = guard.path().to_owned();
+    let stopped = take_binding_byte(&lock);
+    // Where the system tells who holds a byte.
+    let names_it = |text: String| {
+        let pid = format!("(pid {})", std::process::id());
+        assert!(text.contains(&pid) || !cfg!(target_os = "linux"), "{pid}: {text}");
+    };
+    let refused = guard.append_within(millis(50), b"too early\n").expect_err("the byte is taken");
+    assert!(matches!(refused, AppendError::Fence(SectionError::Busy { .. })), "{refused:?}");
+    names_it(refused.to_string());
+
+    let start = Instant::now();
+    let ReleaseOutcome::Abandoned(error) = guard.release() else { panic!("the byte is taken") };
+    let waited = start.elapsed();
+    assert!((millis(1000)..millis(2000) * PATIENCE).contains(&waited), "{waited:?}");
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    names_it(error.to_string());
+    assert!(lock.exists() && !owner_byte_is_held(&lock));
+    drop(stopped);
+    assert!(now_or_never(&arena.session()).is_some());
 }
 
 /// Threads of one guard never write at once, also when each writes piece by piece.

@@ -224,7 +224,7 @@ pub(crate) fn blocked(given: &Given) {
     let error = given.session_lock().acquire().map(drop).expect_err("the writer has it");
     let waited = now() - started;
     assert!(waited < given.timeout() + Duration::from_secs(2), "waited {waited:?}");
-    assert!(error.to_string().contains("another process is writing"), "{error}");
+    assert!(error.to_string().contains("a process is at work on it"), "{error}");
     say(&(cpu() - before).to_string());
 }
 

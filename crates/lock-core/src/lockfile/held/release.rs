@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::{Held, Hold};
+use crate::lockfile::binding::at_work;
 use crate::lockfile::end::End;
 use crate::lockfile::fence::Inside;
 use crate::lockfile::guard::ReleaseOutcome;
@@ -79,7 +80,14 @@ impl<S: Sys> Held<S> {
     fn unbind(&self, hold: &Inside<'_, Hold<S>>, patience: Duration) -> ReleaseOutcome {
         let outcome = self.remove_file(hold, patience);
         self.drop_owner_byte(hold);
-        outcome
+        match outcome {
+            // Looked up only now, when the owner byte is out of everybody's way.
+            ReleaseOutcome::Abandoned(error) if error.kind() == io::ErrorKind::TimedOut => {
+                let told = at_work(&self.at_work());
+                ReleaseOutcome::Abandoned(io::Error::new(io::ErrorKind::TimedOut, told))
+            }
+            outcome => outcome,
+        }
     }
 
     fn drop_owner_byte(&self, hold: &Inside<'_, Hold<S>>) {
@@ -101,7 +109,7 @@ impl<S: Sys> Held<S> {
             Ok(None) => {
                 return ReleaseOutcome::Abandoned(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    "another process keeps the lock's binding byte; it is probably stopped",
+                    "another process keeps the lock's binding byte",
                 ));
             }
             // Without byte locks the check and the removal are two steps, as everybody's are.
