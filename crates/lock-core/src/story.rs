@@ -192,8 +192,9 @@ impl Assessment {
         }
     }
 
-    /// Whether the lock could not even be opened.
-    fn is_opaque(&self) -> bool {
+    /// Whether the lock, or its record, is there but could not be opened.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
         self.unreadable.is_some() && self.ages.file.is_none()
     }
 

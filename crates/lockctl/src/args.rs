@@ -226,6 +226,13 @@ mod tests {
         assert!(positive("0").is_err());
     }
 
+    /// 2 147 000 000 ms: what OpenClaw's timers can do.
+    #[test]
+    fn a_promise_has_a_limit() {
+        assert_eq!(promise("2147000s"), Ok(Duration::from_millis(2_147_000_000)));
+        assert!(promise("2147001s").unwrap_err().contains("at most"));
+    }
+
     #[test]
     fn the_definition_is_sound() {
         use clap::CommandFactory as _;

@@ -128,11 +128,16 @@ impl Deadlines {
         let taken = guard.record().monotonic.unwrap_or_else(|| SystemClock.monotonic());
         let left = (taken + max_hold).saturating_sub(SystemClock.monotonic());
         let end = Instant::now() + left;
-        let last_words = os::LAST_WORDS.min(max_hold / 4);
-        let margin = MARGIN.min(max_hold / 20);
+        let (last_words, margin) = shares(max_hold);
         let before = |time| Some(end.checked_sub(time).unwrap_or(end));
         Self { term_at: before(last_words.max(margin)), kill_at: before(margin), last_words }
     }
+}
+
+/// How long before the end of a promise the command is asked to end, and how long before it is
+/// killed.
+fn shares(max_hold: Duration) -> (Duration, Duration) {
+    (os::LAST_WORDS.min(max_hold / 4), MARGIN.min(max_hold / 20))
 }
 
 /// Kills the command, inside a fenced write, so that no successor gets the lock before the
@@ -148,4 +153,22 @@ fn kill(guard: &Guard, child: &mut os::Supervised) -> bool {
         child.kill();
     }
     !matches!(fenced, Err(SectionError::Lost))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// The smaller of 5 s and a quarter; just before the end.
+    #[rstest]
+    #[case(1_000, 250, 50)]
+    #[case(4_000, 1_000, 100)]
+    #[case(20_000, 5_000, 100)]
+    #[case(20_004, 5_000, 100)]
+    #[case(300_000, 5_000, 100)]
+    fn a_promise_is_kept_by(#[case] max_hold: u64, #[case] asked: u64, #[case] killed: u64) {
+        let ms = Duration::from_millis;
+        assert_eq!(shares(ms(max_hold)), (ms(asked), ms(killed)));
+    }
 }

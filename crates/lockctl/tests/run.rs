@@ -46,6 +46,56 @@ fn commands_that_cannot_be_run(#[case] command: &str, #[case] code: i32) {
     assert_eq!(place.names(), ["plain"]);
 }
 
+/// Others may read who holds it, as far as the user lets them: 0644 less the umask, in both layouts.
+#[cfg(unix)]
+#[rstest]
+#[case("0", "644", "755")]
+#[case("077", "600", "700")]
+#[case("0277", "400", "500")]
+fn locks_are_as_open_as_the_umask_says(
+    #[case] umask: &str,
+    #[case] file: &str,
+    #[case] directory: &str,
+) {
+    let place = Place::new();
+    let mode = "for it in \"$LOCKCTL_LOCK\" \"$LOCKCTL_LOCK\"/owner.json; do \
+                ls -ld \"$it\" 2> /dev/null; done; true";
+    let lines = [
+        ("session run \"$0\"", vec![file]),
+        ("deps run \"$(dirname \"$0\")\"", vec![directory, file]),
+    ];
+    for (run, modes) in lines {
+        let mut held = sh(&format!("umask {umask}; \"$LOCKCTL\" {run} -- sh -c '{mode}'"));
+        held.arg(place.file());
+        let shown = done(held).expect(0).out;
+        let letters = |octal: &str| -> String {
+            let digits = octal.chars().map(|c| c.to_digit(8).unwrap());
+            let triple = |d| ["---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"][d as usize];
+            digits.map(triple).collect()
+        };
+        let expected: Vec<_> = modes.iter().map(|mode| letters(mode)).collect();
+        let seen: Vec<_> = shown.lines().map(|line| line[1..10].to_owned()).collect();
+        assert_eq!(seen, expected, "umask {umask}: {shown}");
+    }
+}
+
+/// Scripts use the low numbers. The other description, for the binding byte, goes to no command: a
+/// byte taken on it would outlive this process in them.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_command_inherits_one_descriptor_with_a_high_number() {
+    let place = Place::new();
+    // By inode: the file was made without a name.
+    let script = "stat -c %i \"$LOCKCTL_LOCK\"; stat -L -c '%i %n' /proc/self/fd/* || true";
+    let ran = done(run(&[], &place.file(), &["sh", "-c", script])).expect(0);
+    let mut lines = ran.out.lines();
+    let inode = format!("{} ", lines.next().unwrap());
+    let ours: Vec<_> = lines.filter_map(|line| line.strip_prefix(&inode)).collect();
+    let [descriptor] = ours[..] else { panic!("{}", ran.out) };
+    let number: u32 = descriptor.rsplit('/').next().unwrap().parse().unwrap();
+    assert!(number >= 200, "{descriptor}");
+}
+
 #[rstest]
 #[case(&[])]
 #[case(&["session"])]

@@ -51,7 +51,7 @@ impl fmt::Display for Timeout<'_> {
             Some(age) => format!("{}ms", age.as_millis()),
             None => "n/a".to_owned(),
         };
-        let missing = a.record_age.is_none();
+        let missing = a.record_age.is_none() && !a.is_opaque();
         let state = match &a.record {
             Some(_) => "ok",
             None if missing => "missing",

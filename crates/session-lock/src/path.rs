@@ -79,3 +79,23 @@ mod tests {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests_unix {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// As OpenClaw does: only the directory is resolved.
+    #[test]
+    fn a_session_that_is_a_link_has_its_lock_beside_the_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dunce::canonicalize(dir.path()).unwrap();
+        std::fs::create_dir(real.join("there")).unwrap();
+        std::fs::write(real.join("there/x.jsonl"), "").unwrap();
+        symlink("there/x.jsonl", real.join("link.jsonl")).unwrap();
+        symlink("there", real.join("directory")).unwrap();
+        let at = |name: &str| lock_path(&real.join(name), Missing::Leave).unwrap();
+        assert_eq!(at("link.jsonl"), real.join("link.jsonl.lock"));
+        assert_eq!(at("directory/x.jsonl"), real.join("there/x.jsonl.lock"));
+    }
+}

@@ -147,6 +147,9 @@ fn an_owner_file_that_may_not_be_read() {
         let error = promptly(&root, DepsLock::acquire).unwrap_err();
         assert!(matches!(error, DepsLockError::Timeout(_)), "{error}");
         assert!(error.to_string().contains("it cannot be opened"), "{error}");
+        // It is there, and not good. How old it is does not count: it may be a live lock.
+        let fields = "ownerFile=invalid, ownerFileSymlink=false, pid=missing, ownerAge=n/a";
+        assert!(error.to_string().contains(fields), "{error}");
         assert!(!root.lock().inspect().was_readable());
         root.lock().sweep(true).unwrap();
     });

@@ -35,10 +35,14 @@ pub(super) fn exist() -> io::Result<()> {
 pub(super) fn try_lock(fd: BorrowedFd<'_>, byte: Byte) -> io::Result<bool> {
     match lock_call(fd, libc::F_OFD_SETLK, TAKE, byte) {
         Ok(_) => Ok(true),
-        // EACCES is what POSIX allows and SMB mounts answer for a conflict.
-        Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(e) if is_conflict(&e) => Ok(false),
         Err(e) => Err(e),
     }
+}
+
+/// Somebody else has it. EACCES is what POSIX allows and SMB mounts answer.
+fn is_conflict(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES))
 }
 
 pub(super) fn unlock(fd: BorrowedFd<'_>, byte: Byte) -> io::Result<()> {
@@ -102,4 +106,31 @@ unsafe fn fcntl(fd: i32, command: i32, range: *mut Range) -> libc::c_long {
     // The C library's `fcntl` takes the narrow struct here, and the kernel refuses it.
     // SAFETY: passed on to the caller.
     unsafe { libc::syscall(libc::SYS_fcntl64, fd, command, range) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// The offsets are part of the format: every version of every program uses the same.
+    #[rstest]
+    #[case(Byte::Owner, 0x4000_0000)]
+    #[case(Byte::Binding, 0x4000_0001)]
+    fn the_bytes_are_where_they_always_were(#[case] byte: Byte, #[case] at: i64) {
+        let range = byte_range(TAKE, byte);
+        assert_eq!((range.l_start, range.l_len), (at, 1));
+        assert_eq!(i32::from(range.l_whence), libc::SEEK_SET);
+    }
+
+    #[rstest]
+    #[case(libc::EAGAIN, true)]
+    #[case(libc::EACCES, true)]
+    #[case(libc::EDEADLK, false)]
+    #[case(libc::ENOLCK, false)]
+    #[case(libc::EBADF, false)]
+    #[case(libc::EIO, false)]
+    fn somebody_else_has_it(#[case] errno: i32, #[case] conflict: bool) {
+        assert_eq!(is_conflict(&io::Error::from_raw_os_error(errno)), conflict);
+    }
 }
