@@ -1,6 +1,7 @@
 //! The explorer itself: it is deterministic, finds what is broken, and can show it again.
 
 use super::explore::{Explored, Schedule, everything, replay, stroll};
+use super::machine::Machine;
 use super::mutant::Mutant;
 use super::run::Runner;
 use super::scenario::{CROWDS, SCENARIOS, Scenario};
@@ -45,6 +46,24 @@ fn what_is_found_can_be_shown_again() {
     assert!(!shown.trace.is_empty());
     let sound = replay(&mut Runner::default(), &scenario, None, &written, false);
     assert!(sound.violations.is_empty());
+}
+
+/// Two threads of one process stage a record each: neither may pass for the other, whatever is in it.
+#[test]
+fn records_of_two_threads_are_told_apart() {
+    let machine = Machine::new(named("file-siblings"), None, false);
+    let mut state = machine.state();
+    let tags: Vec<u64> = [0, 1, 2]
+        .map(|thread| {
+            state.current = thread;
+            let process = state.me();
+            let file = state.world.create_unnamed(process);
+            state.append(file, 0, b"{\"pid\": 7, \"owner\": {\"id\": \"a-1\"}}\n");
+            let inode = state.world.inode_of(file);
+            state.world.content(inode).1
+        })
+        .into();
+    assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2], "{tags:?}");
 }
 
 /// What stands for more than itself must not stand for what it is not: with every schedule and no
