@@ -36,6 +36,10 @@ fn main() -> std::process::ExitCode {
         ("a_boot_id_mounted_over", views::a_boot_id_mounted_over),
         ("another_boot_on_a_local_disk", filesystems::another_boot_on_a_local_disk),
         ("another_boot_on_a_tmpfs", filesystems::another_boot_on_a_tmpfs),
+        (
+            "another_boot_on_what_others_may_have_mounted",
+            filesystems::another_boot_on_what_others_may_have_mounted,
+        ),
         ("two_overlays_of_one_file", filesystems::two_overlays_of_one_file),
         ("a_full_file_system", filesystems::a_full_file_system),
         ("a_read_only_file_system", filesystems::a_read_only_file_system),

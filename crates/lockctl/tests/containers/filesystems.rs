@@ -60,6 +60,36 @@ pub(crate) fn another_boot_on_a_tmpfs() {
     tried.expect(75);
 }
 
+/// Of an overlay on a disk whose upper layer cannot be looked up, as in every container, nobody can
+/// tell who else has mounted it: another boot may be another machine.
+pub(crate) fn another_boot_on_what_others_may_have_mounted() {
+    for (layers, code) in [("$D/", 0), ("", 75)] {
+        let place = Place(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
+        let tried = script(
+            &place,
+            &format!(
+                "cd \"$D\" && mkdir lower upper work one || exit 98
+                 layers=lowerdir={layers}lower,upperdir={layers}upper,workdir={layers}work
+                 mount -t overlay o -o $layers one || exit 98
+                 cd one\n{LEAVE_A_LOCK}
+                 before=$(stat -c %i t.jsonl.lock)
+                 \"$LOCKCTL\" session inspect --json t.jsonl
+                 \"$LOCKCTL\" session run --timeout 200ms t.jsonl -- true; code=$?
+                 test $code = 0 || test $before = $(stat -c %i t.jsonl.lock) && exit $code"
+            ),
+        );
+        assert_eq!(tried.err.contains("belongs to another boot"), code == 75, "{tried:?}");
+        let tried = tried.expect(code);
+        let report = &tried.json()[0];
+        let (state, reasons) = if code == 0 {
+            ("stale", json!(["boot-id-mismatch"]))
+        } else {
+            ("unverifiable", json!([]))
+        };
+        assert_eq!((&report["state"], &report["reasons"]), (&json!(state), &reasons));
+    }
+}
+
 /// Two mounts of one lower file see two inodes and two sets of locks: the byte looks free.
 pub(crate) fn two_overlays_of_one_file() {
     let place = Place::new();
