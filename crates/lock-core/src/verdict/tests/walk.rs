@@ -8,7 +8,7 @@
 mod space;
 
 use super::*;
-use crate::policy::{Action, Ages, Policy, decide};
+use crate::policy::{Action, Ages, Policy, Reason, decide};
 use space::{VERDICTS, all_ages, for_all_evidence, policies, slot};
 use std::collections::BTreeSet;
 
@@ -244,4 +244,34 @@ fn ages_taken_away_never_make_a_reclaim_possible() {
             }
         }
     }
+}
+
+/// A reason that nothing leads to, or a new one that no walk meets, would be a row of the table
+/// that nobody tests.
+#[test]
+fn every_reason_is_met() {
+    use Reason::*;
+    // In this order, so that a new one does not compile without its place here.
+    let next = |reason| match reason {
+        MissingPid => Some(DeadPid),
+        DeadPid => Some(RecycledPid),
+        RecycledPid => Some(BootIdMismatch),
+        BootIdMismatch => Some(Reason::LockReleased),
+        Reason::LockReleased => Some(OrphanSelfPid),
+        OrphanSelfPid => Some(InvalidCreatedAt),
+        InvalidCreatedAt => Some(TooOld),
+        TooOld => Some(HoldExceeded),
+        HoldExceeded => None,
+    };
+    let all: BTreeSet<_> =
+        std::iter::successors(Some(MissingPid), |r| next(*r)).map(Reason::as_str).collect();
+    let met: BTreeSet<_> = policies()
+        .iter()
+        .flat_map(|policy| VERDICTS.map(|verdict| (policy, verdict)))
+        .flat_map(|(policy, verdict)| {
+            all_ages().into_iter().flat_map(move |ages| decide(verdict, &ages, policy).reasons)
+        })
+        .map(Reason::as_str)
+        .collect();
+    assert_eq!(met, all);
 }
