@@ -118,9 +118,13 @@ impl Section<'_> {
     }
 }
 
-/// Whether an error says that the lock was not had in time, and no other.
+/// Whether an error says that the lock was not had in time, and no other. A dead owner's lock that
+/// another process was just removing when the time was up is told as stale, with the same wait.
 fn is_in_vain(error: &impl std::fmt::Display) -> bool {
-    error.to_string().starts_with("session file locked (timeout ")
+    let text = error.to_string();
+    text.starts_with("session file locked (timeout ")
+        || text.starts_with("session file lock stale (lock-released)")
+            && text.contains("a process is at work on it")
 }
 
 fn error_text(error: lock_core::AcquireError) -> String {
