@@ -6,6 +6,8 @@ mod matrix;
 mod prove;
 mod tools;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -30,8 +32,19 @@ enum Task {
     Bench,
 }
 
-fn main() -> Result<()> {
-    match Args::parse().task {
+fn main() -> ExitCode {
+    // Not by returning it: with `RUST_BACKTRACE` that would bury what went wrong under a backtrace.
+    match run(Args::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
         Task::Ci(options) => ci::check(options),
         Task::Matrix(options) => matrix::run(&options),
         Task::Prove(proof) => prove::run(proof),

@@ -1,6 +1,7 @@
 //! The cross-OS matrix: every leg builds, runs what can run here, and says what did not.
 
 mod build;
+mod failures;
 mod install;
 mod legs;
 mod prefixes;
@@ -63,6 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         run_leg(leg, &host, options.install, &mut report);
     }
     eprintln!("\n{}", report.table());
+    eprint!("{}", report.failures());
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     }
@@ -105,12 +107,13 @@ fn run_leg(leg: &'static Leg, host: &str, install: bool, report: &mut Report) {
         eprintln!("\n== {}: {}", leg.name, scenario.name());
         let started = Instant::now();
         let (outcome, built) = run_scenario(leg, scenario, host, install);
-        let Built { tests, how } = built;
+        let Built { tests, failures, how } = built;
         let (took, scenario) = (round(started.elapsed()), scenario.name());
         let (leg, target) = (leg.name, leg.target);
         let expected = way.map_or(0, |way| way.ignored);
         let lacking = tests.is_some_and(|tests| tests.ignored > expected);
-        report.rows.push(Row { leg, target, scenario, how, outcome, tests, lacking, took });
+        let row = Row { leg, target, scenario, how, outcome, tests, failures, lacking, took };
+        report.rows.push(row);
     }
     for left_out in way.map_or(&[][..], |way| way.left_out) {
         let why = left_out.why.to_owned();
@@ -121,6 +124,7 @@ fn run_leg(leg: &'static Leg, host: &str, install: bool, report: &mut Report) {
             how: None,
             outcome: Outcome::NotRun { why },
             tests: None,
+            failures: Vec::new(),
             lacking: false,
             took: Duration::ZERO,
         });

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use super::failures::{Failure, Reader};
 use super::install::version;
 use super::legs::{Leg, Run, Scenario, Way, oldest_rust};
 use super::report::Tally;
@@ -16,6 +17,7 @@ use crate::tools::{cargo, say, status, with_default_signals};
 #[derive(Debug, Default)]
 pub(super) struct Built {
     pub(super) tests: Option<Tally>,
+    pub(super) failures: Vec<Failure>,
     pub(super) how: Option<String>,
 }
 
@@ -59,7 +61,7 @@ pub(super) fn run(leg: &Leg, scenario: Scenario, host: &str) -> Result<(Option<S
         Scenario::Tests => test(leg.way(host).context("no way to run")?, &target),
         Scenario::Prefixes => {
             let (why, tally) = prefixes::check()?;
-            Ok((why, Built { tests: Some(tally), how: version(Run::Wine) }))
+            Ok((why, Built { tests: Some(tally), how: version(Run::Wine), ..Built::default() }))
         }
         Scenario::Msrv => {
             let mut words = vec!["check", "--all-features", "--locked"];
@@ -98,21 +100,22 @@ fn test(way: &Way, target: &[&str]) -> Result<(Option<String>, Built)> {
     for test in way.left_out.iter().flat_map(|left_out| left_out.tests) {
         command.args(["--skip", test]);
     }
-    let (why, tally) = count(command)?;
-    Ok((why, Built { tests: Some(tally), how: version(way.run) }))
+    let (why, built) = count(command)?;
+    Ok((why, Built { how: version(way.run), ..built }))
 }
 
 /// Runs tests, passes on what they print, and counts.
-fn count(mut command: Command) -> Result<(Option<String>, Tally)> {
+fn count(mut command: Command) -> Result<(Option<String>, Built)> {
     say(&command);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    let mut tally = Tally::default();
+    let (mut tally, mut failures) = (Tally::default(), Reader::default());
     let mut lines = BufReader::new(child.stdout.take().context("piped above")?);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
         let text = String::from_utf8_lossy(&line);
         eprint!("{text}");
         tally.add_line(text.trim_end());
+        failures.add_line(text.trim_end());
         line.clear();
     }
     let status = child.wait()?;
@@ -121,7 +124,7 @@ fn count(mut command: Command) -> Result<(Option<String>, Tally)> {
         (true, _) => None,
         (false, _) => Some(status.to_string()),
     };
-    Ok((why, tally))
+    Ok((why, Built { tests: Some(tally), failures: failures.found(), how: None }))
 }
 
 /// Generates code for every test; nothing links, for there is no linker or no system library.

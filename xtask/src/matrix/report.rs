@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::failures::Failure;
+
 /// How one scenario of one leg ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
@@ -50,6 +52,8 @@ pub(crate) struct Row {
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
     pub(crate) tests: Option<Tally>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) failures: Vec<Failure>,
     /// More tests said that they cannot run here than cannot run anywhere.
     pub(crate) lacking: bool,
     #[serde(serialize_with = "seconds")]
@@ -103,6 +107,17 @@ impl Report {
         for cells in std::iter::once(&HEAD.map(str::to_owned)).chain(&rows) {
             let line: Vec<_> = order.map(|c| format!("{:<1$}", cells[c], width(c))).into();
             let _ = writeln!(out, "{}", line.join("  ").trim_end());
+        }
+        out
+    }
+
+    /// What failed, in its own words.
+    pub(crate) fn failures(&self) -> String {
+        let mut out = String::new();
+        for row in &self.rows {
+            for Failure { test, said } in &row.failures {
+                let _ = writeln!(out, "-- {}: {test}\n{}\n", row.leg, said.trim_start());
+            }
         }
         out
     }
@@ -167,13 +182,17 @@ mod tests {
             how: None,
             outcome,
             tests: None,
+            failures: Vec::new(),
             lacking: false,
             took: Duration::ZERO,
         };
         report.rows.push(row("a", Outcome::Passed));
         report.rows.push(Row { lacking: true, ..row("d", Outcome::Passed) });
         report.rows.push(row("b", Outcome::NotRun { why: "no Mac".into() }));
-        report.rows.push(row("c", Outcome::Failed { why: "exit status: 101".into() }));
+        let failures = vec![Failure { test: "t".into(), said: "panicked".into() }];
+        let failed = row("c", Outcome::Failed { why: "exit status: 101".into() });
+        report.rows.push(Row { failures, ..failed });
+        assert_eq!(report.failures(), "-- c: t\npanicked\n\n");
         assert_eq!((report.failed(), report.not_run()), (vec!["c"], vec!["d", "b"]));
         assert!(report.table().contains("not run (no Mac)"), "{}", report.table());
         assert!(report.markdown().contains("| b | tests | not run (no Mac) |"));
