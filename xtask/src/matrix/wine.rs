@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::Result;
 
@@ -21,7 +22,8 @@ impl Session {
         for (name, value) in session.environment() {
             command.env(name, value);
         }
-        command.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine");
+        let runner = [fixed_addresses(), &["wine"]].concat().join(" ");
+        command.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", runner);
         Ok(session)
     }
 
@@ -62,10 +64,25 @@ impl Session {
 
     /// A program of Wine's, in this prefix.
     pub(super) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.envs(self.environment());
+        let words = [fixed_addresses(), &[program]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).envs(self.environment());
         command
     }
+}
+
+/// What comes before a program of Wine's. Linux puts the heap of `wine64`, which is not relocatable,
+/// at random up to 1 GiB above 0x7d005000. One process in some thousand then finds 0x7ffe0000 taken,
+/// where Windows keeps the page that it shares with every process, and ends before it begins; who
+/// started it sees ERROR_INTERNAL_ERROR (1359). Some containers forbid to turn that off.
+fn fixed_addresses() -> &'static [&'static str] {
+    const FIXED: &[&str] = &["setarch", "-R"];
+    static WORKS: OnceLock<bool> = OnceLock::new();
+    let works = WORKS.get_or_init(|| {
+        let probe = Command::new(FIXED[0]).args(&FIXED[1..]).arg("true").output();
+        probe.is_ok_and(|probe| probe.status.success())
+    });
+    if *works { FIXED } else { &[] }
 }
 
 impl Drop for Session {
