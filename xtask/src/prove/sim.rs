@@ -29,6 +29,7 @@ mod explore;
 mod ghost;
 mod machine;
 mod mutant;
+mod passing;
 mod report;
 mod run;
 mod scenario;

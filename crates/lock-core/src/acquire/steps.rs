@@ -1,5 +1,6 @@
 //! One acquisition: its steps, and how long it waits between them.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use super::obstacle::Obstacle;
@@ -96,12 +97,30 @@ impl<S: Sys> Acquisition<S> {
     /// # Errors
     /// The lock was not had in time, or the protocol could not go on.
     pub fn step(&mut self) -> Result<Step<S>, AcquireError> {
+        self.step_telling(|_| {})
+    }
+
+    /// The same, and tells now and then what is in hand: everything on which the rest depends,
+    /// besides what is open. For whoever explores schedules, and follows those that come to the
+    /// same only once.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    #[doc(hidden)]
+    pub fn step_telling(
+        &mut self,
+        mut in_hand: impl FnMut(&dyn Debug),
+    ) -> Result<Step<S>, AcquireError> {
         let mut watch: Option<Option<Watch>> = None;
         // The first look at a lock costs more than one attempt that succeeds.
         let mut occupied = self.last.is_some();
-        for _ in 0..ROUNDS {
-            if !occupied && let Attempt::Acquired(guard) = self.lock.attempt(&self.request.stamp)? {
-                return Ok(Step::Acquired(guard));
+        for round in 0..ROUNDS {
+            in_hand(&("round", &*self, round, occupied, &watch));
+            if !occupied {
+                if let Attempt::Acquired(guard) = self.lock.attempt(&self.request.stamp)? {
+                    return Ok(Step::Acquired(guard));
+                }
+                in_hand(&("contended", &*self, round, &watch));
             }
             let Some(look) = self.look()? else {
                 occupied = false;
@@ -114,7 +133,12 @@ impl<S: Sys> Acquisition<S> {
             }
             let decision = look.assessment().decide(&self.request.policy);
             if decision.action == Action::Reclaim {
-                self.reclaim(&look, &decision)?;
+                let removed = self.reclaim(&look, &decision)?;
+                if removed {
+                    in_hand(&("reclaimed", &*self, round));
+                    // Litter is what a crash left, and a reclaim is what follows a crash.
+                    let _ = self.lock.sweep_litter(true);
+                }
                 if self.obstacle.is_none() {
                     occupied = false;
                     watch = None;
@@ -182,7 +206,8 @@ impl<S: Sys> Acquisition<S> {
         self.time_left().map_or(BINDING_PATIENCE, |left| left.min(BINDING_PATIENCE))
     }
 
-    fn reclaim(&mut self, look: &Look<S>, decision: &Decision) -> Result<(), LockError> {
+    /// Whether the lock was removed.
+    fn reclaim(&mut self, look: &Look<S>, decision: &Decision) -> Result<bool, LockError> {
         let patience = self.binding_patience();
         let outcome = self.lock.reclaim_if_stale(look, &self.request.policy, patience)?;
         let removed = matches!(outcome, Reclaimed::Removed);
@@ -195,10 +220,8 @@ impl<S: Sys> Acquisition<S> {
             let reasons: Vec<_> = decision.reasons.iter().map(|r| r.as_str()).collect();
             tracing::info!(path = %self.lock.path().display(), reasons = reasons.join(","),
                 "reclaimed a stale lock");
-            // Litter is what a crash left, and a reclaim is what follows a crash.
-            let _ = self.lock.sweep_litter(true);
         }
-        Ok(())
+        Ok(removed)
     }
 
     /// Events only come from the kernel that makes the change.

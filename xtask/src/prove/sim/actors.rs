@@ -116,10 +116,10 @@ impl Player {
         let start = clocks();
         let mut acquisition = Acquisition::new(self.lock.clone(), request);
         let had = loop {
-            match acquisition.step() {
+            match acquisition.step_telling(|in_hand| self.remembers(&(start, in_hand))) {
                 Ok(Step::Acquired(guard)) => break Ok(guard),
                 Ok(Step::Wait(pause)) => {
-                    self.remembers(&(start, &acquisition));
+                    self.remembers(&(start, &acquisition, &pause));
                     let woken = pause.block(&self.sys);
                     acquisition.resume(woken);
                 }
@@ -159,6 +159,7 @@ impl Player {
         let wrote = guard.section(TIMEOUT, || {
             for (step, writing) in [("write a", true), ("write b", true), ("write c", false)] {
                 let Ok(mut state) = self.machine.turn(step) else { return };
+                state.counts();
                 state.note(step, 0);
                 state.tell(|| step.to_owned());
                 state.writes(id.as_deref(), writing);

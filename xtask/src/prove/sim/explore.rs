@@ -7,12 +7,16 @@
 //! within the bound is visited.
 //!
 //! Fewer states differ than one would think:
-//! - What nobody else can see needs no turn ([`super::machine`]).
+//! - What nobody else can see needs no turn ([`super::machine`]), and what nobody else could notice
+//!   is put off until something counts ([`super::passing`]).
 //! - Processes that do the same and have not yet made a call that anybody could notice differ in
 //!   their names alone: one of them stands for all (`State::is_stood_for`).
-//! - A process of one thread that waits, or has just taken the lock, knows what its `Acquisition` or
-//!   its record says, and nothing else of what it saw on the way there (`State::remembers`). The
-//!   same holds of a record, which is told from others by what it says (`State::append`).
+//! - A process of one thread that waits, goes round once more, has failed to publish, has removed a
+//!   lock or has just taken it knows what its `Acquisition` or its record says, and nothing else of
+//!   what it saw on the way there (`State::remembers`). The same holds of a record, which is told
+//!   from others by what it says (`State::append`).
+//!
+//! That all this leaves out nothing is tried: what the whole can come to is what the rest comes to.
 //!
 //! The broken protocols are hunted under all of this, but that the one which believes an earlier
 //! look keeps what it saw.
@@ -135,6 +139,8 @@ pub(crate) struct Explored {
     pub(crate) runs: u64,
     pub(crate) steps: u64,
     pub(crate) longest: usize,
+    /// Everything that it can come to.
+    pub(crate) ends: HashSet<u64>,
     /// The first schedule that breaks something, made short, and its bound on preemptions.
     pub(crate) broken: Option<(Option<u8>, Schedule)>,
 }
@@ -144,6 +150,7 @@ impl Explored {
         self.runs += 1;
         self.steps += outcome.steps as u64;
         self.longest = self.longest.max(outcome.steps);
+        self.ends.extend(outcome.end);
     }
 }
 

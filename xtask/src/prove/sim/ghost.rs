@@ -14,7 +14,7 @@ use lock_core::record::LockRecord;
 
 use super::scenario::Scenario;
 use super::state::State;
-use super::world::Process;
+use super::world::{Process, maker};
 
 /// How long a lock that names no owner must be left alone.
 const GRACE: Duration = Duration::from_secs(30);
@@ -111,6 +111,12 @@ impl Ghost {
             return;
         }
         self.violations.push(Violation { invariant, what: what.into() });
+    }
+
+    /// What became of every acquisition that is remembered.
+    pub(crate) fn outcome(&self) -> Vec<(Process, u64, [bool; 5])> {
+        let of = |hold: &Hold| [hold.bound, hold.returned, hold.released, hold.lost, hold.writing];
+        self.holds.iter().map(|hold| (hold.process, hold.inode, of(hold))).collect()
     }
 
     /// What the next record of a process will be called once it is visible.
@@ -280,8 +286,7 @@ impl State {
     /// A directory without a record went away: its maker may be about to put one in.
     fn ownerless_removed(&mut self, top: u64, call: &'static str, aged: bool) {
         let me = self.me();
-        // Numbers are given out in ranges.
-        let mine = (top / 1000) as Process == me + 1 || self.ghost.emptied == Some(top);
+        let mine = maker(top) == me || self.ghost.emptied == Some(top);
         if !mine && !aged && !self.is_foreign(me) {
             let what = format!("p{me} ({call}) removes a lock that names no owner, in its grace");
             self.ghost.violated(3, what);

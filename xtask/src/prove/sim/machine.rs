@@ -43,6 +43,8 @@ impl Machine {
                 fault: None,
                 bound: None,
                 judged: None,
+                counted: false,
+                leaves_something: false,
                 looked: None,
             })
             .collect();
@@ -59,8 +61,12 @@ impl Machine {
             mutant,
             put_off: Vec::new(),
             budget: scenario.budget,
+            reduced: scenario.reduced,
+            has_passing_calls: scenario.has_passing_calls(),
+            in_passing: None,
             over: false,
             steps: 0,
+            end: None,
             jumped: Duration::ZERO,
             trace: record.then(Vec::new),
         })))
@@ -99,13 +105,17 @@ impl Machine {
     }
 
     /// Sleeps until a time, or until something changes.
+    ///
+    /// Going on counts: behind it, a change that is undone again would not be noticed.
     pub(crate) fn sleep(&self, time: Duration) {
         let status = {
             let state = self.state();
             let until = state.world.now.checked_add(time);
             Status::Sleeping { until, seen: state.awaited(state.me()) }
         };
-        let _ = self.give_up_turn(status);
+        if self.give_up_turn(status).is_ok() {
+            self.state().counts();
+        }
     }
 
     /// Sleeps as a watchdog does: until a time, a new charge, or until the others are done.
@@ -120,11 +130,21 @@ impl Machine {
             return Err(io::ErrorKind::Other.into());
         }
         state.threads[me].status = status;
+        let thread = &mut state.threads[me];
+        if matches!(status, Status::Ready(_)) && !thread.counted && state.puts_off(state.me()) {
+            if !std::mem::take(&mut state.threads[me].leaves_something) || state.budget.crashes == 0
+            {
+                return Ok(());
+            }
+            state.in_passing = Some(me);
+        }
         drop(state);
         #[expect(deprecated, reason = "the protocol in between cannot pass a scope through")]
         generator::yield_with(());
-        let state = self.state();
-        let process = state.threads[state.current].process;
+        let mut state = self.state();
+        let now = state.current;
+        state.threads[now].counted = false;
+        let process = state.threads[now].process;
         if state.over || state.processes[process].dead {
             drop(state);
             resume_unwind(Box::new(Killed));

@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// What was explored of the protocol itself. Answers how much of it is broken.
 fn tell_explored(jobs: &[Job], results: &[(Explored, Duration)]) -> usize {
     let mut failures = 0;
-    println!("scenario                 states       runs        steps  longest     time");
+    println!("scenario                 states       runs        steps  longest     ends    time");
     for (job, (explored, time)) in jobs.iter().zip(results) {
         if job.mutant.is_some() {
             continue;
@@ -85,12 +85,13 @@ fn tell_explored(jobs: &[Job], results: &[(Explored, Duration)]) -> usize {
             (None, None) => "every schedule".to_owned(),
         };
         println!(
-            "{:<20} {:>10} {:>10} {:>12} {:>8}  {:>6.1}s  {how}",
+            "{:<20} {:>10} {:>10} {:>12} {:>8} {:>8} {:>6.1}s  {how}",
             job.scenario.name,
             explored.states,
             explored.runs,
             explored.steps,
             explored.longest,
+            explored.ends.len(),
             time.as_secs_f64()
         );
         if let Some((bound, schedule)) = &explored.broken {

@@ -42,6 +42,8 @@ pub(crate) trait Chooser {
 pub(crate) struct Outcome {
     pub(crate) violations: Vec<Violation>,
     pub(crate) steps: usize,
+    /// The state in which everybody was done or dead, if it came to that.
+    pub(crate) end: Option<u64>,
     pub(crate) trace: Vec<String>,
 }
 
@@ -72,6 +74,7 @@ impl Runner {
         while let Some(event) = next(&machine, chooser) {
             let mut state = machine.state();
             state.steps += 1;
+            state.in_passing = None;
             match event {
                 Event::Run(thread) => {
                     state.gives_turn(thread);
@@ -126,6 +129,7 @@ impl Runner {
         let outcome = Outcome {
             violations: std::mem::take(&mut state.ghost.violations),
             steps: state.steps,
+            end: state.end,
             trace: state.trace.take().unwrap_or_default(),
         };
         drop(state);

@@ -92,6 +92,9 @@ pub(crate) struct Scenario {
     pub(crate) promises: bool,
     /// Preemptions in the short run, where not all schedules are explored.
     pub(crate) short: Option<u8>,
+    /// Whether calls in passing are put off and histories forgotten, where they can be. (Only a test
+    /// needs them not to be.)
+    pub(crate) reduced: bool,
 }
 
 impl Scenario {
@@ -113,6 +116,15 @@ impl Scenario {
         let threads = *self.processes.get(process)?;
         let same = |before: &&[Actor]| threads.len() == 1 && *before == threads;
         self.processes[..process].iter().rposition(same)
+    }
+
+    /// Whether calls that nobody could notice are put off. Not where something may go wrong in
+    /// between (but a death); where turns are counted; where records are written again.
+    pub(crate) fn has_passing_calls(&self) -> bool {
+        let Budget { jumps, stops, faults, preemptions, crashes: _ } = self.budget;
+        self.reduced
+            && (jumps, stops, faults, preemptions) == (0, 0, 0, None)
+            && self.threads().all(|(_, actor)| actor != Actor::Renewer)
     }
 
     pub(crate) fn process_count(&self) -> usize {

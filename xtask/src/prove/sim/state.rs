@@ -3,21 +3,20 @@
 //! A thread's own state is a function of what it saw, so a process is summed up by its `history`:
 //! a hash of everything that its threads saw, in order, since they last said what they remember.
 
-use std::fmt;
+mod history;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lock_core::Charge;
-use lock_core::lockfile::Layout;
-use lock_core::record::LockRecord;
 
 use super::ghost::Ghost;
 use super::mutant::Mutant;
 use super::scenario::{Budget, FileSystem};
 use super::system::Simulated;
-use super::world::{Description, Process, World};
+use super::world::{Process, World};
 
 /// Before, while and after the scheduler has a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +60,10 @@ pub(crate) struct Thread {
     /// The inode whose binding byte it has, and the last one that it had.
     pub(crate) bound: Option<u64>,
     pub(crate) judged: Option<u64>,
+    /// Whether it did anything that counts in this turn, and whether its last call left something
+    /// behind.
+    pub(crate) counted: bool,
+    pub(crate) leaves_something: bool,
     /// What it last read, for a mutant that believes it for too long.
     pub(crate) looked: Option<(u64, (Vec<u8>, u64))>,
 }
@@ -107,9 +110,17 @@ pub(crate) struct State {
     pub(crate) put_off: Vec<u8>,
     /// What the scheduler may still do.
     pub(crate) budget: Budget,
+    /// Whether states that come to the same may pass for one.
+    pub(crate) reduced: bool,
+    /// Whether calls that nobody could notice are put off until one that counts.
+    pub(crate) has_passing_calls: bool,
+    /// Its calls so far were made in passing: nobody else gets a turn.
+    pub(crate) in_passing: Option<usize>,
     /// Every thread unwinds: nobody wants to know how it goes on.
     pub(crate) over: bool,
     pub(crate) steps: usize,
+    /// What it came to, before anybody cleaned up.
+    pub(crate) end: Option<u64>,
     /// For how long everybody was held up.
     pub(crate) jumped: Duration,
     /// What happened, if somebody wants to read it.
@@ -128,13 +139,6 @@ impl State {
         self.threads[self.current].process
     }
 
-    /// Remembers what the current thread saw.
-    pub(crate) fn note(&mut self, call: &'static str, seen: u64) {
-        let (me, now) = (self.me(), self.current);
-        let process = &mut self.processes[me];
-        process.history = digest((process.history, now, call, seen));
-    }
-
     /// Writes the trace, if there is one.
     pub(crate) fn tell(&mut self, what: impl FnOnce() -> String) {
         if self.trace.is_none() {
@@ -142,34 +146,6 @@ impl State {
         }
         let line = format!("p{} t{}  {}", self.me(), self.current, what());
         self.trace.get_or_insert_default().push(line);
-    }
-
-    /// Whether what a process holds in its hands is all that is left of what it saw. Threads could
-    /// know more of each other, and so could a mutant.
-    fn is_summed_up(&self, process: Process) -> bool {
-        let threads = self.threads.iter().filter(|thread| thread.process == process);
-        threads.count() == 1 && !Mutant::remembers_more(self)
-    }
-
-    /// What the current process holds in its hands; histories that differ in more are one from
-    /// here on.
-    pub(crate) fn remembers(&mut self, what: fmt::Arguments<'_>) {
-        let me = self.me();
-        if !self.is_summed_up(me) {
-            return;
-        }
-        self.threads[self.current].judged = None;
-        let mut what = what.to_string();
-        for (name, number) in &self.ghost.records {
-            what = what.replace(name.as_str(), &format!("record {number:?}"));
-        }
-        let open = self.world.opened_by(me);
-        let process = &mut self.processes[me];
-        if self.fs.unnamed && self.ghost.layout == Layout::File {
-            // Nothing is named by them: nobody can tell if the same random bits come again.
-            process.randoms = 0;
-        }
-        process.history = digest((what, open, process.gates.len(), process.randoms));
     }
 
     fn is_done(&self, process: Process) -> bool {
@@ -182,32 +158,14 @@ impl State {
     pub(crate) fn is_stood_for(&self, process: Process) -> bool {
         let of = &self.processes[process];
         let Some(twin) = of.twin.map(|twin| &self.processes[twin]) else { return false };
-        // The first turn only leads up to such a call. But whose turn it is counts where there is
-        // a bound on preemptions, and tells the two apart.
-        let at_most = if self.budget.preemptions.is_some() { 0 } else { 1 };
+        // The first turn only leads up to such a call, if calls are not put off. But whose turn it
+        // is counts where there is a bound on preemptions, and tells the two apart.
+        let at_once = self.budget.preemptions.is_some() || self.puts_off(process);
+        let at_most = if at_once { 0 } else { 1 };
         of.turns <= at_most
             && (of.turns, of.born) == (twin.turns, twin.born)
             && !twin.dead
             && (of.stops, twin.stops) == (0, 0)
-    }
-
-    /// Writes at the end of a file.
-    pub(crate) fn append(&mut self, file: Description, offset: usize, bytes: &[u8]) {
-        let tag = self.tag(bytes);
-        let number = self.world.inode_of(file);
-        self.world.write(number, offset, bytes, tag);
-    }
-
-    /// What tells written bytes from others. Neither they nor their number are the same in every
-    /// run, for an acquisition's name is in them; in its place stands what the record is called.
-    /// Other bytes, and those of one of several threads, are told by all that their writer had seen.
-    fn tag(&self, bytes: &[u8]) -> u64 {
-        let me = self.me();
-        let name = || LockRecord::parse(bytes)?.id.zip(std::str::from_utf8(bytes).ok());
-        match self.is_summed_up(me).then(name).flatten() {
-            Some((name, text)) => digest((self.ghost.next_record_of(me), text.replace(&name, ""))),
-            None => digest((self.processes[me].history, self.current)),
-        }
     }
 
     /// What a sleeper of a process may be waiting for: the lock, its own gates and siblings.
@@ -234,6 +192,12 @@ impl State {
         self.ghost.died(process);
     }
 
+    /// What it all came to, but for names and times, in which chance has a hand.
+    pub(crate) fn outcome(&self) -> u64 {
+        let dead: Vec<_> = self.processes.iter().map(|process| process.dead).collect();
+        digest((self.world.outcome(), dead, self.ghost.outcome(), self.budget))
+    }
+
     /// Everything that decides how this can go on, as one number.
     pub(crate) fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -254,7 +218,7 @@ impl State {
             }
         }
         self.ghost.hash(&mut hasher);
-        (self.phase, self.budget).hash(&mut hasher);
+        (self.phase, self.budget, self.in_passing).hash(&mut hasher);
         if self.budget.preemptions.is_some() {
             self.current.hash(&mut hasher);
         }

@@ -12,6 +12,7 @@ use lock_core::lockfile::sys::{At, Facts};
 
 use super::machine::Machine;
 use super::mutant::Mutant;
+use super::passing::Touched;
 use super::state::{Fault, State, digest};
 use super::world::{Description, Process};
 
@@ -39,6 +40,8 @@ impl Drop for File {
     fn drop(&mut self) {
         let visible = self.machine.state().world.closes_visibly(self.description);
         if visible && let Ok(mut state) = self.machine.turn("close") {
+            let inode = state.world.inode_of(self.description);
+            state.makes("close", &Touched::Inode(inode));
             state.note("close", 0);
             state.tell(|| "close".to_owned());
         }
@@ -78,10 +81,13 @@ impl Simulated {
     pub(crate) fn call<T>(
         &self,
         name: &'static str,
+        touches: impl FnOnce(&State) -> Touched,
         what: impl FnOnce() -> String,
         op: impl FnOnce(&mut State) -> Answer<T>,
     ) -> io::Result<T> {
-        let state = self.machine.turn(name)?;
+        let mut state = self.machine.turn(name)?;
+        let touched = touches(&state);
+        state.makes(name, &touched);
         Self::carry_out(state, name, None, what, op)
     }
 
@@ -99,7 +105,10 @@ impl Simulated {
             state
         } else {
             drop(state);
-            self.machine.turn(name)?
+            let mut state = self.machine.turn(name)?;
+            let read = name == "read";
+            state.makes(name, &if read { Touched::Content(inode) } else { Touched::Inode(inode) });
+            state
         };
         debug_assert_eq!(mine, state.me());
         Self::carry_out(state, name, Some(inode), || format!("of inode {inode}"), op)
@@ -145,6 +154,21 @@ impl Simulated {
 
 fn place(at: At<'_, Simulated>) -> String {
     at.name.display().to_string()
+}
+
+/// What is made at a place.
+fn new(at: &At<'_, Simulated>) -> impl FnOnce(&State) -> Touched {
+    |state| Touched::New(dir(state, at), at.name.to_owned())
+}
+
+/// What is at a place.
+fn named(at: &At<'_, Simulated>) -> impl FnOnce(&State) -> Touched {
+    |state| Touched::Named(dir(state, at), at.name.to_owned())
+}
+
+/// What others may look at, too.
+pub(crate) fn shared(_: &State) -> Touched {
+    Touched::Shared
 }
 
 /// The directory of a place; `None` is the root of absolute paths.

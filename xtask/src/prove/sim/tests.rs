@@ -4,7 +4,7 @@ use super::explore::{Explored, Schedule, everything, replay, stroll};
 use super::machine::Machine;
 use super::mutant::Mutant;
 use super::run::Runner;
-use super::scenario::{CROWDS, SCENARIOS, Scenario};
+use super::scenario::{Actor, CROWDS, SCENARIOS, Scenario};
 
 fn named(name: &str) -> &'static Scenario {
     SCENARIOS.iter().chain(CROWDS).find(|scenario| scenario.name == name).expect("a scenario")
@@ -64,6 +64,28 @@ fn records_of_two_threads_are_told_apart() {
         })
         .into();
     assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2], "{tags:?}");
+}
+
+/// Whatever all the schedules can come to, those that are followed come to.
+#[test]
+fn the_same_ends_with_and_without_reduction() {
+    use Actor::{DiesHolding, Locker, Sweeper};
+    // None does the same as another one: which of two equal ones comes first is another matter.
+    let grounds: &[(&str, &'static [&'static [Actor]])] = &[
+        ("file-2", &[&[DiesHolding], &[Locker(1)], &[Sweeper]]),
+        ("file-named", &[&[Locker(1)], &[Sweeper]]),
+        ("dir-sweep", &[&[Locker(1)], &[Sweeper]]),
+        ("dir-windows", &[&[Locker(1)], &[Sweeper]]),
+    ];
+    for &(name, processes) in grounds {
+        let [reduced, whole] = [true, false].map(|reduced| {
+            let scenario = Scenario { reduced, processes, ..named(name).within(None) };
+            everything(&mut Runner::default(), &scenario, None)
+        });
+        assert!(reduced.states < whole.states, "{name}: {} states", reduced.states);
+        assert_eq!(reduced.ends.len(), whole.ends.len(), "{name} {processes:?}");
+        assert!(reduced.ends == whole.ends, "{name} {processes:?}");
+    }
 }
 
 /// What stands for more than itself must not stand for what it is not: with every schedule and no

@@ -5,17 +5,18 @@
 //! of the process that creates the file. (A range per process, so that who creates first does not
 //! matter to who creates next: fewer states that differ in nothing else.)
 
+mod digests;
 mod names;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use lock_core::lockfile::Layout;
 use lock_core::lockfile::sys::{Byte, Facts, FileKind};
 
 /// The only device.
@@ -70,6 +71,16 @@ pub(crate) struct World {
     pub(crate) now: Duration,
 }
 
+/// The first number of the inodes that a process makes.
+fn first_inode(of: Process) -> u64 {
+    (of as u64 + 1) * 1000
+}
+
+/// The process that made an inode; none has so high a number as what the root's says.
+pub(crate) fn maker(number: u64) -> Process {
+    (number / 1000).wrapping_sub(1) as Process
+}
+
 fn error<T>(kind: io::ErrorKind) -> io::Result<T> {
     Err(kind.into())
 }
@@ -87,26 +98,6 @@ impl World {
             open: BTreeMap::new(),
             now: Duration::from_secs(1_000_000),
         }
-    }
-
-    /// Everything that a call can show, as one number.
-    pub(crate) fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.inodes, self.now).hash(&mut hasher);
-        hasher.finish()
-    }
-
-    /// What file events tell of the lock, and the locks on it, as one number.
-    pub(crate) fn lock_digest(&self, layout: Layout) -> u64 {
-        let top = self.lock();
-        let record = match layout {
-            Layout::File => top,
-            Layout::Directory => top.and_then(|top| self.record_in(top)),
-        };
-        let body = record.and_then(|record| Some(&self.inodes.get(&record)?.body));
-        let mut hasher = DefaultHasher::new();
-        (top, record, body).hash(&mut hasher);
-        hasher.finish()
     }
 
     /// Wall-clock time at `then` since boot.
@@ -149,7 +140,7 @@ impl World {
     }
 
     fn create(&mut self, by: Process, body: Body) -> u64 {
-        let first = (by as u64 + 1) * 1000;
+        let first = first_inode(by);
         let number = (first..).find(|number| !self.inodes.contains_key(number)).unwrap_or(u64::MAX);
         let inode = Inode { body, names: 0, pins: 0, modified: self.now };
         self.inodes.insert(number, inode);
@@ -235,20 +226,6 @@ impl World {
 
     pub(crate) fn inode_of(&self, description: Description) -> u64 {
         self.open.get(&description).copied().unwrap_or_default()
-    }
-
-    /// Whether a file that is open here can be seen by nobody else.
-    pub(crate) fn is_private(&self, description: Description) -> bool {
-        let inode = self.inodes.get(&self.inode_of(description));
-        inode.is_some_and(|inode| inode.names == 0 && inode.pins == 1)
-    }
-
-    /// Whether closing it would be seen: it has locks, or keeps a removed file's number in use.
-    pub(crate) fn closes_visibly(&self, description: Description) -> bool {
-        let Some(inode) = self.inodes.get(&self.inode_of(description)) else { return false };
-        inode.names == 0 && inode.pins == 1
-            || matches!(&inode.body, Body::File { locks, .. }
-                if locks.values().any(|holder| *holder == description))
     }
 
     /// The content of a file, and what tells it from others.

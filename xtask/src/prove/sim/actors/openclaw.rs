@@ -5,7 +5,7 @@ use std::path::Path;
 use lock_core::record::LockRecord;
 
 use super::super::state::State;
-use super::super::system::pid;
+use super::super::system::{pid, shared};
 use super::super::world::Description;
 use super::{Player, TIMEOUT, lock_path};
 
@@ -20,7 +20,7 @@ impl Player {
             if let Some(file) = self.create_by_other_rules() {
                 self.machine.state().foreign_hold(false);
                 for step in ["write a", "write b"] {
-                    let _ = self.sys.call(step, told, |_| Ok(((), 0)));
+                    let _ = self.sys.call(step, shared, told, |_| Ok(((), 0)));
                 }
                 self.machine.state().foreign_hold(true);
                 self.machine.state().world.close(file);
@@ -39,14 +39,14 @@ impl Player {
     fn create_by_other_rules(&self) -> Option<Description> {
         let (lock, mut path) = (lock_path(), lock_path());
         if self.lock_is_directory {
-            let made = self.sys.call("create_dir", told, |state| {
+            let made = self.sys.call("create_dir", shared, told, |state| {
                 state.world.create_dir(self.process, None, &lock)?;
                 Ok(((), 0))
             });
             made.ok()?;
             path = lock.join("owner.json");
         }
-        let created = self.sys.call("create_new", told, |state| {
+        let created = self.sys.call("create_new", shared, told, |state| {
             Ok((state.world.create_new(self.process, None, &path)?, 0))
         });
         let record = format!(
@@ -57,7 +57,7 @@ impl Player {
         let file = created.ok()?;
         let middle = record.len() / 2;
         for (offset, part) in [(0, &record[..middle]), (middle, &record[middle..])] {
-            let _ = self.sys.call("write", told, |state| {
+            let _ = self.sys.call("write", shared, told, |state| {
                 state.append(file, offset, part.as_bytes());
                 Ok(((), 0))
             });
@@ -67,7 +67,7 @@ impl Player {
 
     /// First the look, then the removal: two steps.
     fn remove_by_other_rules(&self, stale: impl FnOnce(&State) -> bool) {
-        let looked = self.sys.call("look", told, |state| {
+        let looked = self.sys.call("look", shared, told, |state| {
             let stale = stale(state);
             Ok((stale, u64::from(stale)))
         });
@@ -77,6 +77,7 @@ impl Player {
         let remove = |path: &Path, directory: bool| {
             let _ = self.sys.call(
                 "remove",
+                shared,
                 || path.display().to_string(),
                 |state| {
                     if directory {

@@ -8,6 +8,7 @@ use super::Hold;
 impl State {
     /// A guard was handed out.
     pub(crate) fn acquired(&mut self, id: Option<&str>) {
+        self.counts();
         match self.ghost.named(id) {
             Some(hold) if !hold.released => hold.returned = true,
             _ => self.ghost.violated(1, "a guard without a record of its own"),
@@ -16,6 +17,7 @@ impl State {
 
     /// The current thread did not get the lock. What it may have published is not held.
     pub(crate) fn gave_up(&mut self) {
+        self.counts();
         let me = self.current;
         let unfinished = |hold: &&mut Hold| hold.thread == me && !hold.returned && !hold.released;
         self.ghost.holds.iter_mut().filter(unfinished).for_each(|hold| hold.released = true);
@@ -23,6 +25,7 @@ impl State {
 
     /// OpenClaw has the lock, or lets go of it.
     pub(crate) fn foreign_hold(&mut self, released: bool) {
+        self.counts();
         if let Some(inode) = self.binding().record
             && let Some(hold) = self.ghost.at(inode)
         {
@@ -33,6 +36,7 @@ impl State {
 
     /// The holder begins to let go.
     pub(crate) fn releasing(&mut self, id: Option<&str>) {
+        self.counts();
         if let Some(hold) = self.ghost.named(id) {
             hold.released = true;
         }
@@ -40,6 +44,7 @@ impl State {
 
     /// The holder was told how that ended.
     pub(crate) fn released(&mut self, id: Option<&str>, outcome: &ReleaseOutcome) {
+        self.counts();
         let Some(hold) = self.ghost.named(id).map(|hold| hold.clone()) else { return };
         self.tell(|| format!("release: {outcome:?}"));
         match outcome {

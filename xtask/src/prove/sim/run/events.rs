@@ -74,6 +74,7 @@ impl State {
         self.phase = match self.phase {
             Phase::Before => Phase::Main,
             Phase::Main => {
+                self.end = Some(self.outcome());
                 // Nobody outlives the program that it runs.
                 (0..self.processes.len() - 1).for_each(|process| self.kill(process));
                 Phase::After
@@ -95,6 +96,9 @@ impl State {
 
     /// What can happen next. The first is what happens if nothing is chosen.
     pub(super) fn events(&self, runnable: &[usize]) -> Vec<Event> {
+        if let Some(thread) = self.in_passing {
+            return vec![Event::Run(thread), Event::Crash(self.threads[thread].process)];
+        }
         let stays = self.budget.preemptions == Some(0) && runnable[0] == self.current;
         let threads: Vec<_> = if stays { &runnable[..1] } else { runnable }
             .iter()

@@ -30,6 +30,7 @@ const FILE: Scenario = Scenario {
     budget: CRASHES,
     promises: true,
     short: None,
+    reduced: true,
 };
 const DIRECTORY: Scenario = Scenario { layout: Layout::Directory, promises: false, ..FILE };
 

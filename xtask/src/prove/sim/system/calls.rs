@@ -13,7 +13,9 @@ use lock_core::{Charge, ProcessMark, Watch};
 use super::super::mutant::Mutant;
 use super::gate::Turnstile;
 use super::surroundings::pid;
-use super::{Dir, File, ROOT, Simulated, dir, done, of_facts, place, with_digest};
+use super::{
+    Dir, File, ROOT, Simulated, dir, done, named, new, of_facts, place, shared, with_digest,
+};
 
 impl Sys for Simulated {
     type File = File;
@@ -44,6 +46,7 @@ impl Sys for Simulated {
     fn create_new(&self, at: At<'_, Self>) -> io::Result<File> {
         let description = self.call(
             "create_new",
+            new(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);
@@ -56,6 +59,7 @@ impl Sys for Simulated {
     fn open(&self, at: At<'_, Self>, _access: Access) -> io::Result<(File, Facts)> {
         let (description, facts) = self.call(
             "open",
+            named(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);
@@ -75,6 +79,7 @@ impl Sys for Simulated {
     fn stat(&self, at: At<'_, Self>) -> io::Result<Facts> {
         self.call(
             "stat",
+            named(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);
@@ -90,6 +95,7 @@ impl Sys for Simulated {
     fn is_dangling(&self, at: At<'_, Self>) -> io::Result<bool> {
         self.call(
             "is_dangling",
+            named(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);
@@ -170,6 +176,7 @@ impl Sys for Simulated {
     fn link_unnamed(&self, file: &File, to: At<'_, Self>) -> io::Result<()> {
         self.call(
             "link_unnamed",
+            shared,
             || place(to),
             |state| {
                 let (number, dir) = (state.world.inode_of(file.description), dir(state, &to));
@@ -184,6 +191,7 @@ impl Sys for Simulated {
     fn link(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()> {
         self.call(
             "link",
+            shared,
             || place(to),
             |state| {
                 let (from_dir, to_dir) = (dir(state, &from), dir(state, &to));
@@ -200,6 +208,7 @@ impl Sys for Simulated {
         }
         self.call(
             "rename_new",
+            shared,
             || place(to),
             |state| {
                 let (from_dir, to_dir) = (dir(state, &from), dir(state, &to));
@@ -217,6 +226,7 @@ impl Sys for Simulated {
     fn rename(&self, from: At<'_, Self>, to: At<'_, Self>) -> io::Result<()> {
         self.call(
             "rename",
+            shared,
             || format!("{} to {}", place(from), place(to)),
             |state| {
                 let (from_dir, to_dir) = (dir(state, &from), dir(state, &to));
@@ -230,6 +240,7 @@ impl Sys for Simulated {
         Mutant::before_remove(self, file)?;
         self.call(
             "remove",
+            named(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);
@@ -242,6 +253,7 @@ impl Sys for Simulated {
     fn remove_link(&self, at: At<'_, Self>) -> io::Result<()> {
         self.call(
             "remove_link",
+            named(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);
@@ -254,6 +266,7 @@ impl Sys for Simulated {
     fn create_dir(&self, at: At<'_, Self>) -> io::Result<()> {
         self.call(
             "create_dir",
+            new(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);
@@ -266,6 +279,7 @@ impl Sys for Simulated {
     fn open_dir(&self, at: At<'_, Self>) -> io::Result<Dir> {
         let description = self.call(
             "open_dir",
+            named(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);
@@ -294,6 +308,7 @@ impl Sys for Simulated {
         }
         self.call(
             "remove_dir",
+            named(&at),
             || place(at),
             |state| {
                 let dir = dir(state, &at);

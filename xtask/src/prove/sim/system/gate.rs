@@ -5,6 +5,7 @@ use std::time::Duration;
 use lock_core::lockfile::Gate;
 
 use super::super::mutant::Mutant;
+use super::super::passing::Touched;
 use super::super::state::State;
 use super::Simulated;
 
@@ -29,6 +30,7 @@ impl Gate for Turnstile {
                 // Unwinding: whatever is done inside has no effect.
                 return Some(patience);
             };
+            state.makes("enter gate", &Touched::Own);
             let now = state.world.now;
             let left = patience.saturating_sub(now - *started.get_or_insert(now));
             let me = state.current;

@@ -54,6 +54,7 @@ impl OwnerIdentity for Identity {
             }
             _ => seen.process = Seen::Gone,
         }
+        state.counts();
         state.note("observe", u64::from(seen.process == Seen::Running));
         seen
     }

@@ -134,6 +134,13 @@ impl World {
         self.unbind(directory, name).map(|_| ())
     }
 
+    /// Whether something beside the lock is named by these random bits.
+    pub(crate) fn is_name(&self, random: u64) -> bool {
+        let bits = format!("{random:016x}");
+        let names = self.entries(ROOT).into_iter().flat_map(BTreeMap::keys);
+        names.filter_map(|name| name.to_str()).any(|name| name.contains(&bits))
+    }
+
     /// A link that leads nowhere.
     pub(crate) fn dangle(&mut self, by: Process, name: &Path) -> io::Result<()> {
         let (directory, name) = self.parent(None, name)?;
