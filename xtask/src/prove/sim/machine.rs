@@ -87,6 +87,7 @@ impl Machine {
         match state.threads[me].fault {
             Some(Fault { name, kind, done: false }) => {
                 state.threads[me].fault = None;
+                state.counts();
                 state.note(call, digest(name));
                 state.tell(|| format!("{call} fails: {name}"));
                 Err(io::Error::new(kind, name))
@@ -130,10 +131,8 @@ impl Machine {
             return Err(io::ErrorKind::Other.into());
         }
         state.threads[me].status = status;
-        let thread = &mut state.threads[me];
-        if matches!(status, Status::Ready(_)) && !thread.counted && state.puts_off(state.me()) {
-            if !std::mem::take(&mut state.threads[me].leaves_something) || state.budget.crashes == 0
-            {
+        if matches!(status, Status::Ready(_)) && state.goes_on_in_passing() {
+            if !state.may_end_here() {
                 return Ok(());
             }
             state.in_passing = Some(me);

@@ -7,12 +7,14 @@
 //! that could tell is a sweep, which looks at everything: while another process has the directory
 //! open to sweep it, every call counts; what had been put off until then may happen between that
 //! opening and the first look. And a process may be killed behind each call that leaves something
-//! behind: there the scheduler has a choice, but no other process gets a turn.
+//! behind, or stopped, or its call may fail: there the scheduler has a choice, but no other process
+//! gets a turn.
 
 use std::path::PathBuf;
 
 use lock_core::record::LockRecord;
 
+use super::scenario::Budget;
 use super::state::State;
 use super::world::Process;
 
@@ -71,6 +73,17 @@ impl State {
             call,
             "create_dir" | "create_new" | "write" | "remove" | "remove_link" | "remove_dir"
         );
+    }
+
+    /// Whether nothing that the current thread did in this turn counts.
+    pub(crate) fn goes_on_in_passing(&self) -> bool {
+        !self.threads[self.current].counted && self.puts_off(self.me())
+    }
+
+    /// Whether it makes a difference if something befalls the process before its next call.
+    pub(crate) fn may_end_here(&self) -> bool {
+        let Budget { crashes, stops, faults, .. } = self.budget;
+        stops + faults > 0 || (crashes > 0 && self.threads[self.current].leaves_something)
     }
 
     /// What the current thread did counts, call or not.

@@ -92,9 +92,10 @@ pub(crate) struct Scenario {
     pub(crate) promises: bool,
     /// Preemptions in the short run, where not all schedules are explored.
     pub(crate) short: Option<u8>,
-    /// Whether calls in passing are put off and histories forgotten, where they can be. (Only a test
-    /// needs them not to be.)
+    /// Whether calls in passing are put off and histories forgotten, where they can be; and whether
+    /// processes that do the same stand for each other. (Only a test needs it otherwise.)
     pub(crate) reduced: bool,
+    pub(crate) twins: bool,
 }
 
 impl Scenario {
@@ -114,16 +115,16 @@ impl Scenario {
     /// The process before this one that has the same one thread.
     pub(crate) fn twin(&self, process: Process) -> Option<Process> {
         let threads = *self.processes.get(process)?;
-        let same = |before: &&[Actor]| threads.len() == 1 && *before == threads;
+        let same = |before: &&[Actor]| self.twins && threads.len() == 1 && *before == threads;
         self.processes[..process].iter().rposition(same)
     }
 
-    /// Whether calls that nobody could notice are put off. Not where something may go wrong in
-    /// between (but a death); where turns are counted; where records are written again.
+    /// Whether calls that nobody could notice are put off. Not where everybody may be held up in
+    /// between; where turns are counted; where records are written again.
     pub(crate) fn has_passing_calls(&self) -> bool {
-        let Budget { jumps, stops, faults, preemptions, crashes: _ } = self.budget;
         self.reduced
-            && (jumps, stops, faults, preemptions) == (0, 0, 0, None)
+            && self.budget.jumps == 0
+            && self.budget.preemptions.is_none()
             && self.threads().all(|(_, actor)| actor != Actor::Renewer)
     }
 

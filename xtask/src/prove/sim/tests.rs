@@ -69,17 +69,22 @@ fn records_of_two_threads_are_told_apart() {
 /// Whatever all the schedules can come to, those that are followed come to.
 #[test]
 fn the_same_ends_with_and_without_reduction() {
-    use Actor::{DiesHolding, Locker, Sweeper};
-    // None does the same as another one: which of two equal ones comes first is another matter.
-    let grounds: &[(&str, &'static [&'static [Actor]])] = &[
-        ("file-2", &[&[DiesHolding], &[Locker(1)], &[Sweeper]]),
-        ("file-named", &[&[Locker(1)], &[Sweeper]]),
-        ("dir-sweep", &[&[Locker(1)], &[Sweeper]]),
-        ("dir-windows", &[&[Locker(1)], &[Sweeper]]),
-    ];
-    for &(name, processes) in grounds {
+    use Actor::{Locker, Sweeper};
+    const BOTH: &[&[Actor]] = &[&[Locker(1)], &[Locker(1)]];
+    const SWEPT: &[&[Actor]] = &[&[Locker(1)], &[Sweeper]];
+    for (name, processes) in [
+        ("file-2", BOTH),
+        ("dir-2", BOTH),
+        ("file-named", SWEPT),
+        ("dir-sweep", SWEPT),
+        ("dir-windows", SWEPT),
+        ("file-faults", SWEPT),
+        ("dir-stopped", SWEPT),
+    ] {
+        // Which of two equal ones comes first is another matter.
         let [reduced, whole] = [true, false].map(|reduced| {
-            let scenario = Scenario { reduced, processes, ..named(name).within(None) };
+            let scenario =
+                Scenario { reduced, twins: false, processes, ..named(name).within(None) };
             everything(&mut Runner::default(), &scenario, None)
         });
         assert!(reduced.states < whole.states, "{name}: {} states", reduced.states);

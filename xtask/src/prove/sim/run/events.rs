@@ -97,7 +97,7 @@ impl State {
     /// What can happen next. The first is what happens if nothing is chosen.
     pub(super) fn events(&self, runnable: &[usize]) -> Vec<Event> {
         if let Some(thread) = self.in_passing {
-            return vec![Event::Run(thread), Event::Crash(self.threads[thread].process)];
+            return self.events_in_passing(thread);
         }
         let stays = self.budget.preemptions == Some(0) && runnable[0] == self.current;
         let threads: Vec<_> = if stays { &runnable[..1] } else { runnable }
@@ -133,6 +133,25 @@ impl State {
         }
         if self.budget.jumps > 0 {
             events.push(Event::Jump);
+        }
+        events
+    }
+
+    /// What can happen to a thread in between its calls in passing.
+    fn events_in_passing(&self, thread: usize) -> Vec<Event> {
+        let process = self.threads[thread].process;
+        let mut events = vec![Event::Run(thread)];
+        if self.budget.faults > 0
+            && let Status::Ready(call) = self.threads[thread].status
+        {
+            let faults = faults_of(call, self.fs.class);
+            events.extend(faults.iter().map(|&fault| Event::Fail(thread, fault)));
+        }
+        if self.budget.crashes > 0 {
+            events.push(Event::Crash(process));
+        }
+        if self.budget.stops > 0 {
+            events.push(Event::Stop(process));
         }
         events
     }

@@ -31,6 +31,7 @@ const FILE: Scenario = Scenario {
     promises: true,
     short: None,
     reduced: true,
+    twins: true,
 };
 const DIRECTORY: Scenario = Scenario { layout: Layout::Directory, promises: false, ..FILE };
 
