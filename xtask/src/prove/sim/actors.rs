@@ -134,6 +134,7 @@ impl Player {
         }
         match had {
             Ok(guard) => {
+                state.fares(format_args!("acquired"));
                 state.tell(|| "acquired".to_owned());
                 state.acquired(guard.record().id.as_deref());
                 drop(state);
@@ -141,12 +142,14 @@ impl Player {
                 Some(guard)
             }
             Err(error) => {
-                state.tell(|| match &error {
+                let why = match &error {
                     AcquireError::Lock(error) => format!("not acquired: {error:?}"),
                     AcquireError::Contended(what) => {
                         format!("not acquired: {:?} {:?}", what.assessment.verdict, what.obstacle)
                     }
-                });
+                };
+                state.fares(format_args!("{why}"));
+                state.tell(|| why);
                 state.gave_up();
                 None
             }
@@ -166,6 +169,7 @@ impl Player {
             }
         });
         let mut state = self.machine.state();
+        state.fares(format_args!("{wrote:?}"));
         state.tell(|| format!("section: {wrote:?}"));
         if let Err(SectionError::Nested | SectionError::Forked) = wrote {
             state.ghost.violated(5, format!("a section of its own is refused: {wrote:?}"));
@@ -176,7 +180,9 @@ impl Player {
         let id = guard.record().id.clone();
         self.machine.state().releasing(id.as_deref());
         let outcome = guard.release();
-        self.machine.state().released(id.as_deref(), &outcome);
+        let mut state = self.machine.state();
+        state.fares(format_args!("{outcome:?}"));
+        state.released(id.as_deref(), &outcome);
     }
 
     fn take_once(&self, renew: bool) {
@@ -234,8 +240,10 @@ impl Player {
 
     fn sweep(&self) {
         let sweeping = Policy { hold_exceeded: Disposition::Ignore, ..policy(self.promises) };
-        let _ = self.lock.tend(&sweeping, true);
-        let _ = self.lock.sweep_litter(true);
+        let tended = self.lock.tend(&sweeping, true);
+        let litter = self.lock.sweep_litter(true).map(|litter| litter.swept.len());
+        let tended = tended.map(|swept| (swept.inspection.state(), swept.removed));
+        self.machine.state().fares(format_args!("{tended:?} {litter:?}"));
     }
 
     /// The same watchdog as everywhere, on this machine's clock.

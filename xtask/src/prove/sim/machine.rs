@@ -62,6 +62,7 @@ impl Machine {
             put_off: Vec::new(),
             budget: scenario.budget,
             reduced: scenario.reduced,
+            compared: scenario.compared,
             has_passing_calls: scenario.has_passing_calls(),
             in_passing: None,
             over: false,

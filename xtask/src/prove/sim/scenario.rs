@@ -92,10 +92,12 @@ pub(crate) struct Scenario {
     pub(crate) promises: bool,
     /// Preemptions in the short run, where not all schedules are explored.
     pub(crate) short: Option<u8>,
-    /// Whether calls in passing are put off and histories forgotten, where they can be; and whether
-    /// processes that do the same stand for each other. (Only a test needs it otherwise.)
+    /// Whether calls in passing are put off and histories forgotten, where they can be. (Only a test
+    /// needs it otherwise.)
     pub(crate) reduced: bool,
-    pub(crate) twins: bool,
+    /// To compare two explorations: how each process fares is a part of the state, and none stands
+    /// for another.
+    pub(crate) compared: bool,
 }
 
 impl Scenario {
@@ -115,7 +117,7 @@ impl Scenario {
     /// The process before this one that has the same one thread.
     pub(crate) fn twin(&self, process: Process) -> Option<Process> {
         let threads = *self.processes.get(process)?;
-        let same = |before: &&[Actor]| self.twins && threads.len() == 1 && *before == threads;
+        let same = |before: &&[Actor]| !self.compared && threads.len() == 1 && *before == threads;
         self.processes[..process].iter().rposition(same)
     }
 

@@ -5,6 +5,7 @@
 
 mod history;
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub(crate) struct ProcessState {
     pub(crate) stops: u8,
     /// Sums up what its threads saw.
     pub(crate) history: u64,
+    /// Sums up how it fared.
+    fate: u64,
     randoms: u64,
     /// The locks that its watchdog has yet to take over.
     pub(crate) charges: Vec<Charge>,
@@ -112,6 +115,8 @@ pub(crate) struct State {
     pub(crate) budget: Budget,
     /// Whether states that come to the same may pass for one.
     pub(crate) reduced: bool,
+    /// Whether how each process fares is a part of the state.
+    pub(crate) compared: bool,
     /// Whether calls that nobody could notice are put off until one that counts.
     pub(crate) has_passing_calls: bool,
     /// Its calls so far were made in passing: nobody else gets a turn.
@@ -192,10 +197,21 @@ impl State {
         self.ghost.died(process);
     }
 
+    /// How the current process fares: what it gets, what it is told.
+    pub(crate) fn fares(&mut self, how: fmt::Arguments<'_>) {
+        let me = self.me();
+        let process = &mut self.processes[me];
+        process.fate = digest((process.fate, how.to_string()));
+    }
+
+    fn fates(&self) -> Vec<u64> {
+        self.processes.iter().map(|process| process.fate).collect()
+    }
+
     /// What it all came to, but for names and times, in which chance has a hand.
     pub(crate) fn outcome(&self) -> u64 {
         let dead: Vec<_> = self.processes.iter().map(|process| process.dead).collect();
-        digest((self.world.outcome(), dead, self.ghost.outcome(), self.budget))
+        digest((self.world.outcome(), dead, self.fates(), self.ghost.outcome(), self.budget))
     }
 
     /// Everything that decides how this can go on, as one number.
@@ -218,6 +234,7 @@ impl State {
             }
         }
         self.ghost.hash(&mut hasher);
+        self.compared.then(|| self.fates()).hash(&mut hasher);
         (self.phase, self.budget, self.in_passing).hash(&mut hasher);
         if self.budget.preemptions.is_some() {
             self.current.hash(&mut hasher);

@@ -31,7 +31,7 @@ const FILE: Scenario = Scenario {
     promises: true,
     short: None,
     reduced: true,
-    twins: true,
+    compared: false,
 };
 const DIRECTORY: Scenario = Scenario { layout: Layout::Directory, promises: false, ..FILE };
 
