@@ -90,7 +90,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         short: Some(1),
         ..FILE
     },
-    Scenario { name: "file-empty", processes: &[&[LeavesEmpty], ONE, ONE], short: Some(2), ..FILE },
+    Scenario { name: "file-empty", processes: &[&[LeavesEmpty], ONE, ONE], ..FILE },
     Scenario {
         name: "file-named",
         fs: NAMED,
@@ -138,7 +138,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "dir-openclaw-dies",
         processes: &[&[OpenClaw], ONE],
         budget: Budget { crashes: 1, ..NOTHING },
-        short: Some(3),
         ..DIRECTORY
     },
     Scenario { name: "dir-2", processes: &[ONE, ONE], ..DIRECTORY },
