@@ -92,6 +92,8 @@ pub(crate) struct Scenario {
     pub(crate) promises: bool,
     /// Preemptions in the short run, where not all schedules are explored.
     pub(crate) short: Option<u8>,
+    /// The same in the long run, where all would take longer than a night.
+    pub(crate) long: Option<u8>,
     /// Whether calls in passing are put off and histories forgotten, where they can be. (Only a test
     /// needs it otherwise.)
     pub(crate) reduced: bool,

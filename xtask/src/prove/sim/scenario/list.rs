@@ -30,6 +30,7 @@ const FILE: Scenario = Scenario {
     budget: CRASHES,
     promises: true,
     short: None,
+    long: None,
     reduced: true,
     compared: false,
 };
@@ -61,6 +62,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         processes: &[&[Renewer, Watchdog], ONE],
         budget: Budget { crashes: 9, ..JUMP },
         short: Some(1),
+        long: Some(3),
         ..FILE
     },
     Scenario {
@@ -68,12 +70,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         processes: &[&[Sharer, Helper, Watchdog], ONE],
         budget: JUMP,
         short: Some(1),
+        long: Some(3),
         ..FILE
     },
     Scenario {
         name: "file-siblings",
         processes: &[&[Locker(1), Locker(1)], ONE],
         short: Some(1),
+        long: Some(3),
         ..FILE
     },
     Scenario {
@@ -81,6 +85,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         processes: &[&[Renewer, Watchdog], ONE],
         budget: Budget { stops: 1, jumps: 1, ..NOTHING },
         short: Some(1),
+        long: Some(3),
         ..FILE
     },
     Scenario {
