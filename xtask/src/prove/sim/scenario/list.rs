@@ -92,7 +92,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "file-faults",
         processes: &[ONE, ONE],
         budget: Budget { faults: 1, crashes: 1, ..NOTHING },
-        short: Some(1),
         ..FILE
     },
     Scenario { name: "file-empty", processes: &[&[LeavesEmpty], ONE, ONE], ..FILE },
@@ -206,7 +205,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "dir-faults-sweep",
         processes: &[ONE, &[Sweeper]],
         budget: Budget { faults: 1, ..NOTHING },
-        short: Some(2),
         ..DIRECTORY
     },
     Scenario {
