@@ -102,13 +102,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         short: Some(1),
         ..FILE
     },
-    Scenario { name: "file-network", fs: NETWORK, processes: &[ONE, ONE], short: Some(2), ..FILE },
+    Scenario { name: "file-network", fs: NETWORK, processes: &[ONE, ONE], ..FILE },
     Scenario {
         name: "file-network-faults",
         fs: NETWORK,
         processes: &[ONE, ONE],
         budget: Budget { faults: 1, ..NOTHING },
-        short: Some(2),
         ..FILE
     },
     Scenario {
@@ -198,7 +197,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "dir-faults",
         processes: &[ONE, ONE],
         budget: Budget { faults: 1, ..NOTHING },
-        short: Some(2),
         ..DIRECTORY
     },
     Scenario {
