@@ -222,6 +222,7 @@ mod tests {
     #[case("tmpfs", "rw", FsClass::Volatile, true)]
     #[case("ramfs", "rw", FsClass::Volatile, true)]
     #[case("nfs4", "rw,vers=4.2,local_lock=none", FsClass::Network, true)]
+    #[case("nfs", "rw,vers=3,nolock,local_lock=all", FsClass::Network, false)]
     #[case("nfs", "rw,vers=3,nolock", FsClass::Network, false)]
     #[case("nfs", "rw,vers=3,local_lock=all", FsClass::Network, false)]
     #[case("nfs", "rw,vers=3,local_lock=posix", FsClass::Network, false)]

@@ -134,22 +134,19 @@ impl Player {
         }
         match had {
             Ok(guard) => {
-                state.fares(format_args!("acquired"));
-                state.tell(|| "acquired".to_owned());
+                state.fares(|| "acquired".to_owned());
                 state.acquired(guard.record().id.as_deref());
                 drop(state);
                 self.remembers(&guard.record());
                 Some(guard)
             }
             Err(error) => {
-                let why = match &error {
+                state.fares(|| match &error {
                     AcquireError::Lock(error) => format!("not acquired: {error:?}"),
                     AcquireError::Contended(what) => {
                         format!("not acquired: {:?} {:?}", what.assessment.verdict, what.obstacle)
                     }
-                };
-                state.fares(format_args!("{why}"));
-                state.tell(|| why);
+                });
                 state.gave_up();
                 None
             }
@@ -169,8 +166,7 @@ impl Player {
             }
         });
         let mut state = self.machine.state();
-        state.fares(format_args!("{wrote:?}"));
-        state.tell(|| format!("section: {wrote:?}"));
+        state.fares(|| format!("section: {wrote:?}"));
         if let Err(SectionError::Nested | SectionError::Forked) = wrote {
             state.ghost.violated(5, format!("a section of its own is refused: {wrote:?}"));
         }
@@ -180,9 +176,7 @@ impl Player {
         let id = guard.record().id.clone();
         self.machine.state().releasing(id.as_deref());
         let outcome = guard.release();
-        let mut state = self.machine.state();
-        state.fares(format_args!("{outcome:?}"));
-        state.released(id.as_deref(), &outcome);
+        self.machine.state().released(id.as_deref(), &outcome);
     }
 
     fn take_once(&self, renew: bool) {
@@ -243,7 +237,7 @@ impl Player {
         let tended = self.lock.tend(&sweeping, true);
         let litter = self.lock.sweep_litter(true).map(|litter| litter.swept.len());
         let tended = tended.map(|swept| (swept.inspection.state(), swept.removed));
-        self.machine.state().fares(format_args!("{tended:?} {litter:?}"));
+        self.machine.state().fares(|| format!("sweep: {tended:?} {litter:?}"));
     }
 
     /// The same watchdog as everywhere, on this machine's clock.

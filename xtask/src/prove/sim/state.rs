@@ -5,7 +5,6 @@
 
 mod history;
 
-use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
@@ -197,11 +196,14 @@ impl State {
         self.ghost.died(process);
     }
 
-    /// How the current process fares: what it gets, what it is told.
-    pub(crate) fn fares(&mut self, how: fmt::Arguments<'_>) {
-        let me = self.me();
-        let process = &mut self.processes[me];
-        process.fate = digest((process.fate, how.to_string()));
+    /// Tells how the current process fares: what it gets, what it is told.
+    pub(crate) fn fares(&mut self, how: impl Fn() -> String) {
+        if self.compared {
+            let me = self.me();
+            let process = &mut self.processes[me];
+            process.fate = digest((process.fate, how()));
+        }
+        self.tell(how);
     }
 
     fn fates(&self) -> Vec<u64> {

@@ -45,8 +45,8 @@ impl State {
     /// The holder was told how that ended.
     pub(crate) fn released(&mut self, id: Option<&str>, outcome: &ReleaseOutcome) {
         self.counts();
+        self.fares(|| format!("release: {outcome:?}"));
         let Some(hold) = self.ghost.named(id).map(|hold| hold.clone()) else { return };
-        self.tell(|| format!("release: {outcome:?}"));
         match outcome {
             ReleaseOutcome::Released if hold.lost => {
                 self.ghost.violated(5, "the release of a lost lock says that all was well");

@@ -96,13 +96,13 @@ impl State {
 
     /// What can happen next. The first is what happens if nothing is chosen.
     pub(super) fn events(&self, runnable: &[usize]) -> Vec<Event> {
-        if let Some(thread) = self.in_passing {
-            return self.events_in_passing(thread);
-        }
         let stays = self.budget.preemptions == Some(0) && runnable[0] == self.current;
+        // In between its calls in passing, nothing befalls anybody else.
+        let concerns = |thread: usize| self.in_passing.is_none_or(|passing| passing == thread);
         let threads: Vec<_> = if stays { &runnable[..1] } else { runnable }
             .iter()
             .copied()
+            .filter(|&thread| concerns(thread))
             .filter(|&thread| !self.is_stood_for(self.threads[thread].process))
             .collect();
         let mut events: Vec<_> = threads.iter().map(|&thread| Event::Run(thread)).collect();
@@ -116,8 +116,9 @@ impl State {
         }
         let alive = || {
             (0..self.processes.len()).filter(|&process| {
-                let unfinished = self.threads.iter().any(|thread| {
-                    thread.process == process
+                let unfinished = self.threads.iter().enumerate().any(|(number, thread)| {
+                    concerns(number)
+                        && thread.process == process
                         && thread.phase == Phase::Main
                         && thread.status != Status::Done
                 });
@@ -133,25 +134,6 @@ impl State {
         }
         if self.budget.jumps > 0 {
             events.push(Event::Jump);
-        }
-        events
-    }
-
-    /// What can happen to a thread in between its calls in passing.
-    fn events_in_passing(&self, thread: usize) -> Vec<Event> {
-        let process = self.threads[thread].process;
-        let mut events = vec![Event::Run(thread)];
-        if self.budget.faults > 0
-            && let Status::Ready(call) = self.threads[thread].status
-        {
-            let faults = faults_of(call, self.fs.class);
-            events.extend(faults.iter().map(|&fault| Event::Fail(thread, fault)));
-        }
-        if self.budget.crashes > 0 {
-            events.push(Event::Crash(process));
-        }
-        if self.budget.stops > 0 {
-            events.push(Event::Stop(process));
         }
         events
     }

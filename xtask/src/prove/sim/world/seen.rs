@@ -11,17 +11,19 @@ impl World {
         inode.is_some_and(|inode| inode.names == 0 && inode.pins == 1)
     }
 
+    fn is_open_elsewhere(&self, process: Process, number: u64) -> bool {
+        self.open.iter().any(|(&(by, _), &inode)| by != process && inode == number)
+    }
+
     /// Whether another process has the directory open, to sweep it.
     pub(crate) fn is_swept_by_another(&self, process: Process) -> bool {
-        self.open.iter().any(|(&(by, _), &inode)| by != process && inode == ROOT)
+        self.is_open_elsewhere(process, ROOT)
     }
 
     /// Whether a process made an inode, and nobody else can get at it but by a sweep.
     pub(crate) fn is_known_to(&self, process: Process, number: u64) -> bool {
-        let others_have = |number| {
-            Some(number) == self.lock()
-                || self.open.iter().any(|(&(by, _), &inode)| by != process && inode == number)
-        };
+        let others_have =
+            |number| Some(number) == self.lock() || self.is_open_elsewhere(process, number);
         let leads_there = |(directory, inode): (&u64, &Inode)| {
             *directory != ROOT
                 && matches!(&inode.body, Body::Directory(entries)
